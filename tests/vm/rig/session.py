@@ -123,12 +123,12 @@ class Session:
             "L2_APPEND": qemu.l2_kernel_line(request),
             "L2_ROOT": _yes(request.l2_root),
         }
-        initrd = self._output / "l1.initrd"
-        initrd.write_bytes(images.l1().read_bytes() + Extra(first, request.l1, request.push).archive())
         if request.guests:
             second = {**common, "L2_GPU": _yes(request.driver != "none"), "L2_ROOT": _yes(request.l2_root)}
-            base = images.l2(request.l2_root).read_bytes()
-            (self._output / "l2.initrd").write_bytes(base + Extra(second, request.l2, request.push).archive())
+            (self._output / "l2.extra").write_bytes(Extra(second, request.l2, request.push).archive())
+            first["L2_IMAGE"] = images.l2(request.l2_root).name
+        initrd = self._output / "l1.initrd"
+        initrd.write_bytes(images.l1().read_bytes() + Extra(first, request.l1, request.push).archive())
         (self._output / "l1.events").touch()
         self._followers.append(("L1", Follower(self._output / "l1.out"), True))
         for number, guest in enumerate(self._guests, 1):
@@ -262,7 +262,7 @@ class Session:
         for lane, script in [("L1", request.l1), *((guest, request.l2) for guest in self._guests)]:
             if script and lane not in outcome.exits and not outcome.failures:
                 outcome.failures.append(f"{lane}: the script gave no exit code")
-        for name in ("l1.initrd", "l2.initrd"):
+        for name in ("l1.initrd", "l2.extra"):
             (self._output / name).unlink(missing_ok=True)
         outcome.stages = self._stages.table()
         outcome.seconds = self._stages.elapsed
