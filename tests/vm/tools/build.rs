@@ -17,19 +17,12 @@ fn main() {
 
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")).join("uapi.rs");
     let status = Command::new("bindgen")
-        .args([
-            "--with-derive-default",
-            "--no-doc-comments",
-            "--no-prepend-enum-name",
-        ])
+        .args(["--with-derive-default", "--no-doc-comments", "--no-prepend-enum-name"])
         .args([
             "--allowlist-type",
             "(drm_i915_(gem|getparam|query|engine_info|reset_stats)|i915_|drm_syncobj|drm_gem_close|drm_version).*",
         ])
-        .args([
-            "--allowlist-var",
-            "(I915_|EXEC_OBJECT_|DRM_I915_|__I915_|DRM_SYNCOBJ_).*",
-        ])
+        .args(["--allowlist-var", "(I915_|EXEC_OBJECT_|DRM_I915_|__I915_|DRM_SYNCOBJ_).*"])
         .args(["--use-core", "--output"])
         .arg(&out)
         .arg("uapi.h")
@@ -37,9 +30,7 @@ fn main() {
     match status {
         Ok(status) if status.success() => {}
         Ok(status) => {
-            eprintln!(
-                "bindgen ended with {status}: are the kernel headers (linux-libc-dev) installed?"
-            );
+            eprintln!("bindgen ended with {status}: are the kernel headers (linux-libc-dev) installed?");
             exit(1);
         }
         Err(error) => {

@@ -172,13 +172,7 @@ impl Batch {
 
     /// MI_STORE_DATA_IMM of a qword.
     pub fn store64(&mut self, address: u64, value: u64) -> &mut Batch {
-        self.raw(&[
-            mi(0x20, 1 << 21 | 3),
-            low(address),
-            high(address),
-            low(value),
-            high(value),
-        ])
+        self.raw(&[mi(0x20, 1 << 21 | 3), low(address), high(address), low(value), high(value)])
     }
 
     /// MI_LOAD_REGISTER_IMM of some registers.
@@ -214,11 +208,7 @@ impl Batch {
 
     /// MI_ATOMIC with its operand inline.
     pub fn atomic(&mut self, operation: Atomic, address: u64, operand: u64) -> &mut Batch {
-        let size = if operation as u32 & 0x20 != 0 {
-            1 << 19
-        } else {
-            0
-        };
+        let size = if operation as u32 & 0x20 != 0 { 1 << 19 } else { 0 };
         let inline_data = 1 << 18;
         self.raw(&[
             mi(0x2f, size | inline_data | (operation as u32) << 8 | 9),
@@ -257,12 +247,7 @@ impl Batch {
 
     /// MI_SEMAPHORE_WAIT that polls memory.
     pub fn wait(&mut self, compare: Compare, address: u64, operand: u32) -> &mut Batch {
-        self.raw(&[
-            mi(0x1c, 1 << 15 | (compare as u32) << 12 | 2),
-            operand,
-            low(address),
-            high(address),
-        ])
+        self.raw(&[mi(0x1c, 1 << 15 | (compare as u32) << 12 | 2), operand, low(address), high(address)])
     }
 
     /// The engine's flush with a qword written afterwards: PIPE_CONTROL on the render engine, MI_FLUSH_DW elsewhere.
@@ -272,13 +257,7 @@ impl Batch {
             let cs_stall = 1 << 20;
             self.pipe_control(cs_stall | write_immediate, address, value)
         } else {
-            self.raw(&[
-                mi(0x26, write_immediate | 3),
-                low(address),
-                high(address),
-                low(value),
-                high(value),
-            ])
+            self.raw(&[mi(0x26, write_immediate | 3), low(address), high(address), low(value), high(value)])
         }
     }
 
@@ -289,26 +268,13 @@ impl Batch {
             let cs_stall = 1 << 20;
             self.pipe_control(cs_stall | write_timestamp, address, 0)
         } else {
-            self.raw(&[
-                mi(0x26, write_timestamp | 3),
-                low(address),
-                high(address),
-                0,
-                0,
-            ])
+            self.raw(&[mi(0x26, write_timestamp | 3), low(address), high(address), 0, 0])
         }
     }
 
     /// PIPE_CONTROL.
     pub fn pipe_control(&mut self, flags: u32, address: u64, value: u64) -> &mut Batch {
-        self.raw(&[
-            3 << 29 | 3 << 27 | 2 << 24 | 4,
-            flags,
-            low(address),
-            high(address),
-            low(value),
-            high(value),
-        ])
+        self.raw(&[3 << 29 | 3 << 27 | 2 << 24 | 4, flags, low(address), high(address), low(value), high(value)])
     }
 }
 
@@ -319,23 +285,13 @@ mod tests {
     const ADDRESS: u64 = 0xffff_8001_2345_6000;
 
     fn engine(class: Class) -> Engine {
-        Engine {
-            index: 0,
-            class,
-            instance: 0,
-            name: String::new(),
-            mmio_base: 0x2000,
-        }
+        Engine { index: 0, class, instance: 0, name: String::new(), mmio_base: 0x2000 }
     }
 
     fn check(build: impl FnOnce(&mut Batch) -> &mut Batch, words: &[u32]) {
         let mut batch = Batch::new();
         build(&mut batch);
-        assert_eq!(
-            batch.words, words,
-            "{:x?} instead of {words:x?}",
-            batch.words
-        );
+        assert_eq!(batch.words, words, "{:x?} instead of {words:x?}", batch.words);
     }
 
     /// The first dwords written out as the manuals' bit fields: type 31:29, opcode 28:23, length without two dwords.
@@ -343,40 +299,16 @@ mod tests {
     fn commands_as_in_the_manuals() {
         let (lo, hi) = (0x2345_6000, 0xffff_8001);
         check(|b| b.store(ADDRESS, 7), &[0x1000_0002, lo, hi, 7]);
-        check(
-            |b| b.store64(ADDRESS, 1 << 32 | 2),
-            &[0x1020_0003, lo, hi, 2, 1],
-        );
-        check(
-            |b| b.load_registers(&[(0x2600, 1), (0x2604, 2)]),
-            &[0x1100_0003, 0x2600, 1, 0x2604, 2],
-        );
-        check(
-            |b| b.store_register(0x2600, ADDRESS),
-            &[0x1200_0002, 0x2600, lo, hi],
-        );
-        check(
-            |b| b.load_register_from(0x2600, ADDRESS),
-            &[0x1480_0002, 0x2600, lo, hi],
-        );
-        check(
-            |b| b.copy_register(0x2608, 0x2600),
-            &[0x1500_0001, 0x2600, 0x2608],
-        );
-        check(
-            |b| b.copy(ADDRESS, 0x1000),
-            &[0x1700_0003, lo, hi, 0x1000, 0],
-        );
+        check(|b| b.store64(ADDRESS, 1 << 32 | 2), &[0x1020_0003, lo, hi, 2, 1]);
+        check(|b| b.load_registers(&[(0x2600, 1), (0x2604, 2)]), &[0x1100_0003, 0x2600, 1, 0x2604, 2]);
+        check(|b| b.store_register(0x2600, ADDRESS), &[0x1200_0002, 0x2600, lo, hi]);
+        check(|b| b.load_register_from(0x2600, ADDRESS), &[0x1480_0002, 0x2600, lo, hi]);
+        check(|b| b.copy_register(0x2608, 0x2600), &[0x1500_0001, 0x2600, 0x2608]);
+        check(|b| b.copy(ADDRESS, 0x1000), &[0x1700_0003, lo, hi, 0x1000, 0]);
         check(|b| b.chain(ADDRESS), &[0x1880_0101, lo, hi]);
         check(|b| b.call(ADDRESS), &[0x18c0_0101, lo, hi]);
-        check(
-            |b| b.end_unless_greater(ADDRESS, 5),
-            &[0x1b20_0002, 5, lo, hi],
-        );
-        check(
-            |b| b.wait(Compare::GreaterOrEqual, ADDRESS, 5),
-            &[0x0e00_9002, 5, lo, hi],
-        );
+        check(|b| b.end_unless_greater(ADDRESS, 5), &[0x1b20_0002, 5, lo, hi]);
+        check(|b| b.wait(Compare::GreaterOrEqual, ADDRESS, 5), &[0x0e00_9002, 5, lo, hi]);
         check(|b| b.arbitration(false), &[0x0400_0000]);
         check(|b| b.arbitration_point(), &[0x0280_0000]);
         check(|b| b.end(), &[0x0500_0000]);
@@ -384,27 +316,15 @@ mod tests {
 
     #[test]
     fn atomics() {
-        check(
-            |b| b.atomic(Atomic::Add, 0x1000, 3),
-            &[0x1784_0709, 0x1000, 0, 3, 0, 0, 0, 0, 0, 0, 0],
-        );
-        check(
-            |b| b.atomic(Atomic::Add64, 0x1000, 1 << 32 | 3),
-            &[0x178c_2709, 0x1000, 0, 3, 0, 1, 0, 0, 0, 0, 0],
-        );
+        check(|b| b.atomic(Atomic::Add, 0x1000, 3), &[0x1784_0709, 0x1000, 0, 3, 0, 0, 0, 0, 0, 0, 0]);
+        check(|b| b.atomic(Atomic::Add64, 0x1000, 1 << 32 | 3), &[0x178c_2709, 0x1000, 0, 3, 0, 1, 0, 0, 0, 0, 0]);
     }
 
     #[test]
     fn arithmetic() {
         check(
             |b| b.math(&[Alu::LoadA(0), Alu::LoadB(1), Alu::Add, Alu::Store(2)]),
-            &[
-                0x0d00_0003,
-                0x0800_8000,
-                0x0800_8401,
-                0x1000_0000,
-                0x1800_0831,
-            ],
+            &[0x0d00_0003, 0x0800_8000, 0x0800_8401, 0x1000_0000, 0x1800_0831],
         );
     }
 
@@ -415,10 +335,7 @@ mod tests {
             &[0x7a00_0004, 0x0010_4000, 0x1000, 0, 2, 1],
         );
         for class in [Class::Copy, Class::Video, Class::Enhance] {
-            check(
-                |b| b.flush_store(&engine(class), 0x1000, 1 << 32 | 2),
-                &[0x1300_4003, 0x1000, 0, 2, 1],
-            );
+            check(|b| b.flush_store(&engine(class), 0x1000, 1 << 32 | 2), &[0x1300_4003, 0x1000, 0, 2, 1]);
         }
     }
 

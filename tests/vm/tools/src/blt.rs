@@ -84,11 +84,7 @@ fn select_tiles(batch: &mut Batch, source: Tiling, destination: Tiling) {
 /// XY_COLOR_BLT: fills a rectangle.
 pub fn fill(batch: &mut Batch, to: Surface, area: Rect, colour: u32) {
     select_tiles(batch, Tiling::Linear, to.tiling);
-    let tiled = if to.tiling == Tiling::Linear {
-        0
-    } else {
-        DESTINATION_TILED
-    };
+    let tiled = if to.tiling == Tiling::Linear { 0 } else { DESTINATION_TILED };
     let [low, high] = address(to.address);
     batch.raw(&[
         CLIENT | 0x50 << 22 | WRITE_RGBA | tiled | 5,
@@ -128,14 +124,7 @@ pub fn copy(batch: &mut Batch, to: Surface, area: Rect, from: Surface, from_x: u
 }
 
 /// XY_FAST_COPY_BLT, from graphics version 9 on: the same with the layouts in the command.
-pub fn fast_copy(
-    batch: &mut Batch,
-    to: Surface,
-    area: Rect,
-    from: Surface,
-    from_x: u32,
-    from_y: u32,
-) {
+pub fn fast_copy(batch: &mut Batch, to: Surface, area: Rect, from: Surface, from_x: u32, from_y: u32) {
     let mode = |tiling| match tiling {
         Tiling::Linear => 0,
         Tiling::X => 1,
@@ -161,19 +150,10 @@ pub fn fast_copy(
 mod tests {
     use super::*;
 
-    const AREA: Rect = Rect {
-        x1: 1,
-        y1: 2,
-        x2: 3,
-        y2: 4,
-    };
+    const AREA: Rect = Rect { x1: 1, y1: 2, x2: 3, y2: 4 };
 
     fn surface(tiling: Tiling) -> Surface {
-        Surface {
-            address: 0x1_0000_2000,
-            pitch: 1024,
-            tiling,
-        }
+        Surface { address: 0x1_0000_2000, pitch: 1024, tiling }
     }
 
     fn words(build: impl FnOnce(&mut Batch)) -> Vec<u32> {
@@ -192,18 +172,7 @@ mod tests {
     fn fills() {
         let linear = words(|b| fill(b, surface(Tiling::Linear), AREA, 0xabcd));
         assert_eq!(linear[..3], [0x1100_0001, 0x22200, 0x0003_0000]);
-        assert_eq!(
-            linear[8..],
-            [
-                0x5430_0005,
-                0x03f0_0400,
-                0x0002_0001,
-                0x0004_0003,
-                0x2000,
-                1,
-                0xabcd
-            ]
-        );
+        assert_eq!(linear[8..], [0x5430_0005, 0x03f0_0400, 0x0002_0001, 0x0004_0003, 0x2000, 1, 0xabcd]);
         let tiled = words(|b| fill(b, surface(Tiling::Y), AREA, 0xabcd));
         assert_eq!(tiled[2], 0x0003_0002);
         assert_eq!(tiled[8..10], [0x5430_0805, 0x03f0_0100]);
@@ -215,38 +184,13 @@ mod tests {
         assert_eq!(both[2], 0x0003_0001);
         assert_eq!(
             both[8..],
-            [
-                0x54f0_8808,
-                0x03cc_0100,
-                0x0002_0001,
-                0x0004_0003,
-                0x2000,
-                1,
-                0x0006_0005,
-                256,
-                0x2000,
-                1
-            ]
+            [0x54f0_8808, 0x03cc_0100, 0x0002_0001, 0x0004_0003, 0x2000, 1, 0x0006_0005, 256, 0x2000, 1]
         );
     }
 
     #[test]
     fn fast_copies() {
         let both = words(|b| fast_copy(b, surface(Tiling::X), AREA, surface(Tiling::Y), 5, 6));
-        assert_eq!(
-            both,
-            [
-                0x50a0_2008,
-                0x0300_0100,
-                0x0002_0001,
-                0x0004_0003,
-                0x2000,
-                1,
-                0x0006_0005,
-                256,
-                0x2000,
-                1
-            ]
-        );
+        assert_eq!(both, [0x50a0_2008, 0x0300_0100, 0x0002_0001, 0x0004_0003, 0x2000, 1, 0x0006_0005, 256, 0x2000, 1]);
     }
 }

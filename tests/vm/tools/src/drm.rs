@@ -113,10 +113,7 @@ unsafe impl<R: Request> Ioctl for Call<'_, R> {
         std::ptr::from_mut(self.0).cast()
     }
 
-    unsafe fn output_from_ptr(
-        _output: IoctlOutput,
-        _arg: *mut rustix::ffi::c_void,
-    ) -> rustix::io::Result<()> {
+    unsafe fn output_from_ptr(_output: IoctlOutput, _arg: *mut rustix::ffi::c_void) -> rustix::io::Result<()> {
         Ok(())
     }
 }
@@ -233,10 +230,7 @@ impl Device {
         if tried.is_empty() {
             bail!("/dev/dri is empty: no DRM driver is bound. Load i915 (modprobe i915) and look for its messages in dmesg");
         }
-        bail!(
-            "no usable i915 device in /dev/dri ({}). Load i915 and look for its messages in dmesg",
-            tried.join("; ")
-        )
+        bail!("no usable i915 device in /dev/dri ({}). Load i915 and look for its messages in dmesg", tried.join("; "))
     }
 
     /// Opens one node.
@@ -245,29 +239,16 @@ impl Device {
     ///
     /// Fails when the node is not i915's, or its graphics version is neither 8 nor 9.
     pub fn open(path: &Path) -> Result<Device> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(path)
-            .context("cannot open")?;
-        let mut device = Device {
-            file,
-            path: path.to_owned(),
-            chipset: 0,
-            version: 0,
-            engines: Vec::new(),
-            scheduler: 0,
-        };
+        let file = OpenOptions::new().read(true).write(true).open(path).context("cannot open")?;
+        let mut device =
+            Device { file, path: path.to_owned(), chipset: 0, version: 0, engines: Vec::new(), scheduler: 0 };
         let driver = device.driver_name()?;
         if driver != "i915" {
             bail!("driven by {driver}, not by i915");
         }
         device.chipset = device.param(uapi::I915_PARAM_CHIPSET_ID)?;
         device.version = graphics_version(device.chipset).with_context(|| {
-            format!(
-                "device id {:#06x} is of no graphics version these tools know (8 and 9)",
-                device.chipset
-            )
+            format!("device id {:#06x} is of no graphics version these tools know (8 and 9)", device.chipset)
         })?;
         device.scheduler = device.param(uapi::I915_PARAM_HAS_SCHEDULER).unwrap_or(0);
         if device.param(uapi::I915_PARAM_HAS_EXEC_SOFTPIN).unwrap_or(0) == 0 {
@@ -310,11 +291,8 @@ impl Device {
 
     fn driver_name(&self) -> Result<String> {
         let mut name = [0u8; 32];
-        let mut version = uapi::drm_version {
-            name: name.as_mut_ptr().cast(),
-            name_len: name.len() as _,
-            ..Default::default()
-        };
+        let mut version =
+            uapi::drm_version { name: name.as_mut_ptr().cast(), name_len: name.len() as _, ..Default::default() };
         // SAFETY: `name` is as long as `name_len` says; the other two lengths are zero.
         unsafe { self.call_with_pointers::<Version>(&mut version) }.context("not a DRM device")?;
         let length = usize::try_from(version.name_len)?.min(name.len());
@@ -328,10 +306,7 @@ impl Device {
     /// Names the parameter that the driver refused.
     pub fn param(&self, param: u32) -> Result<u32> {
         let mut value: i32 = 0;
-        let mut arg = uapi::drm_i915_getparam {
-            param: i32::try_from(param)?,
-            value: &mut value,
-        };
+        let mut arg = uapi::drm_i915_getparam { param: i32::try_from(param)?, value: &mut value };
         // SAFETY: `value` is a live `int`, which is what the kernel writes.
         unsafe { self.call_with_pointers::<GetParam>(&mut arg) }
             .with_context(|| format!("i915 refuses parameter {param}"))?;
@@ -343,10 +318,7 @@ impl Device {
         // The answer is a header of 16 bytes (the first four count) and then records of equal size.
         let record = size_of::<uapi::drm_i915_engine_info>();
         let header = size_of::<uapi::drm_i915_query_engine_info>();
-        let count = info
-            .get(0..4)
-            .and_then(|bytes| bytes.try_into().ok())
-            .map_or(0, u32::from_ne_bytes);
+        let count = info.get(0..4).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_ne_bytes);
         let mut engines = Vec::new();
         for number in 0..count as usize {
             let start = header + number * record;
@@ -379,14 +351,10 @@ impl Device {
             flags: 0,
             data_ptr: data.as_mut_ptr() as u64,
         };
-        let mut query = uapi::drm_i915_query {
-            num_items: 1,
-            flags: 0,
-            items_ptr: std::ptr::from_mut(&mut item) as u64,
-        };
+        let mut query =
+            uapi::drm_i915_query { num_items: 1, flags: 0, items_ptr: std::ptr::from_mut(&mut item) as u64 };
         // SAFETY: The one item and the buffer it names, of the length it names, live in this function.
-        unsafe { self.call_with_pointers::<Query>(&mut query) }
-            .with_context(|| format!("i915 refuses query {id}"))?;
+        unsafe { self.call_with_pointers::<Query>(&mut query) }.with_context(|| format!("i915 refuses query {id}"))?;
         let Ok(length) = usize::try_from(item.length) else {
             bail!("i915 answers query {id} with error {}", item.length);
         };

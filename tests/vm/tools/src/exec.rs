@@ -44,9 +44,7 @@ impl<'a> Exec<'a> {
         self.objects.push(uapi::drm_i915_gem_exec_object2 {
             handle: bo.handle,
             offset: bo.address,
-            flags: u64::from(
-                flags | uapi::EXEC_OBJECT_PINNED | uapi::EXEC_OBJECT_SUPPORTS_48B_ADDRESS,
-            ),
+            flags: u64::from(flags | uapi::EXEC_OBJECT_PINNED | uapi::EXEC_OBJECT_SUPPORTS_48B_ADDRESS),
             ..Default::default()
         });
     }
@@ -75,20 +73,14 @@ impl<'a> Exec<'a> {
     /// The batch must not start before a sync object is signalled.
     #[must_use]
     pub fn after(mut self, syncobj: &Syncobj) -> Self {
-        self.fences.push(uapi::drm_i915_gem_exec_fence {
-            handle: syncobj.handle,
-            flags: uapi::I915_EXEC_FENCE_WAIT,
-        });
+        self.fences.push(uapi::drm_i915_gem_exec_fence { handle: syncobj.handle, flags: uapi::I915_EXEC_FENCE_WAIT });
         self
     }
 
     /// The end of the batch signals a sync object.
     #[must_use]
     pub fn signals(mut self, syncobj: &Syncobj) -> Self {
-        self.fences.push(uapi::drm_i915_gem_exec_fence {
-            handle: syncobj.handle,
-            flags: uapi::I915_EXEC_FENCE_SIGNAL,
-        });
+        self.fences.push(uapi::drm_i915_gem_exec_fence { handle: syncobj.handle, flags: uapi::I915_EXEC_FENCE_SIGNAL });
         self
     }
 
@@ -113,10 +105,7 @@ impl<'a> Exec<'a> {
     /// The kernel's error number, which some tests expect.
     pub fn submit(&self) -> io::Result<Option<OwnedFd>> {
         let mut flags = u64::from(
-            self.engine.index
-                | uapi::I915_EXEC_NO_RELOC
-                | uapi::I915_EXEC_HANDLE_LUT
-                | uapi::I915_EXEC_BATCH_FIRST,
+            self.engine.index | uapi::I915_EXEC_NO_RELOC | uapi::I915_EXEC_HANDLE_LUT | uapi::I915_EXEC_BATCH_FIRST,
         );
         let mut rsvd2 = 0;
         if let Some(fence) = self.fence_in {
@@ -136,22 +125,14 @@ impl<'a> Exec<'a> {
             buffer_count: u32::try_from(objects.len()).map_err(io::Error::other)?,
             batch_len: self.batch_length,
             num_cliprects: u32::try_from(self.fences.len()).map_err(io::Error::other)?,
-            cliprects_ptr: if self.fences.is_empty() {
-                0
-            } else {
-                self.fences.as_ptr() as u64
-            },
+            cliprects_ptr: if self.fences.is_empty() { 0 } else { self.fences.as_ptr() as u64 },
             flags,
             rsvd1: u64::from(self.context.id),
             rsvd2,
             ..Default::default()
         };
         // SAFETY: Both arrays have the lengths given and live until the call returns; no relocations are named.
-        unsafe {
-            self.context
-                .device()
-                .call_with_pointers::<drm::GemExecbuffer2>(&mut arg)
-        }?;
+        unsafe { self.context.device().call_with_pointers::<drm::GemExecbuffer2>(&mut arg) }?;
         let number = (arg.rsvd2 >> 32) as i32;
         if self.fence_out && number > 0 {
             // SAFETY: The kernel just made this descriptor for us alone.
@@ -189,13 +170,8 @@ impl Syncobj {
     /// The kernel's refusal.
     pub fn new(device: &Rc<Device>) -> Result<Syncobj> {
         let mut arg = uapi::drm_syncobj_create::default();
-        device
-            .call::<drm::SyncobjCreate>(&mut arg)
-            .context("cannot make a sync object")?;
-        Ok(Syncobj {
-            device: Rc::clone(device),
-            handle: arg.handle,
-        })
+        device.call::<drm::SyncobjCreate>(&mut arg).context("cannot make a sync object")?;
+        Ok(Syncobj { device: Rc::clone(device), handle: arg.handle })
     }
 
     /// Waits for the signal; false when the time is up before.
@@ -224,10 +200,7 @@ impl Syncobj {
 
 impl Drop for Syncobj {
     fn drop(&mut self) {
-        let mut arg = uapi::drm_syncobj_destroy {
-            handle: self.handle,
-            pad: 0,
-        };
+        let mut arg = uapi::drm_syncobj_destroy { handle: self.handle, pad: 0 };
         // A failure leaves the object to the closing of the device; there is nobody to tell here.
         let _ = self.device.call::<drm::SyncobjDestroy>(&mut arg);
     }

@@ -42,19 +42,9 @@ impl Mapping {
         let bytes = usize::try_from(size).map_err(io::Error::other)?;
         // SAFETY: The kernel chooses a free range; nothing else of this process changes.
         let start = unsafe {
-            mmap(
-                std::ptr::null_mut(),
-                bytes,
-                ProtFlags::READ | ProtFlags::WRITE,
-                MapFlags::SHARED,
-                device,
-                offset,
-            )
+            mmap(std::ptr::null_mut(), bytes, ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED, device, offset)
         }?;
-        Ok(Mapping {
-            start: start.cast(),
-            bytes,
-        })
+        Ok(Mapping { start: start.cast(), bytes })
     }
 
     /// The memory as dwords that the GPU may change at any time.
@@ -101,27 +91,12 @@ impl Bo {
     ///
     /// Names the step that the kernel refused.
     pub fn at(device: &Rc<Device>, size: u64, address: u64) -> Result<Bo> {
-        let mut create = uapi::drm_i915_gem_create {
-            size,
-            ..Default::default()
-        };
-        device
-            .call::<drm::GemCreate>(&mut create)
-            .with_context(|| format!("cannot make a buffer of {size} bytes"))?;
+        let mut create = uapi::drm_i915_gem_create { size, ..Default::default() };
+        device.call::<drm::GemCreate>(&mut create).with_context(|| format!("cannot make a buffer of {size} bytes"))?;
         // Without a shared last-level cache the GPU must snoop, or this process reads stale lines.
-        let mut caching = uapi::drm_i915_gem_caching {
-            handle: create.handle,
-            caching: uapi::I915_CACHING_CACHED,
-        };
-        device
-            .call::<drm::GemSetCaching>(&mut caching)
-            .context("cannot make a buffer cached")?;
-        let mapping = map(
-            device,
-            create.handle,
-            create.size,
-            uapi::I915_MMAP_OFFSET_WB,
-        )?;
+        let mut caching = uapi::drm_i915_gem_caching { handle: create.handle, caching: uapi::I915_CACHING_CACHED };
+        device.call::<drm::GemSetCaching>(&mut caching).context("cannot make a buffer cached")?;
+        let mapping = map(device, create.handle, create.size, uapi::I915_MMAP_OFFSET_WB)?;
         Ok(Bo {
             device: Rc::clone(device),
             handle: create.handle,
@@ -137,12 +112,7 @@ impl Bo {
     ///
     /// The kernel's refusal.
     pub fn map_aperture(&self) -> Result<Mapping> {
-        map(
-            &self.device,
-            self.handle,
-            self.size,
-            uapi::I915_MMAP_OFFSET_GTT,
-        )
+        map(&self.device, self.handle, self.size, uapi::I915_MMAP_OFFSET_GTT)
     }
 
     /// Hands the buffer to the processor's view through the aperture or to the cached one.
@@ -151,14 +121,8 @@ impl Bo {
     ///
     /// The kernel's refusal.
     pub fn set_domain(&self, domain: u32) -> Result<()> {
-        let mut arg = uapi::drm_i915_gem_set_domain {
-            handle: self.handle,
-            read_domains: domain,
-            write_domain: domain,
-        };
-        self.device
-            .call::<drm::GemSetDomain>(&mut arg)
-            .context("cannot change a buffer's domain")
+        let mut arg = uapi::drm_i915_gem_set_domain { handle: self.handle, read_domains: domain, write_domain: domain };
+        self.device.call::<drm::GemSetDomain>(&mut arg).context("cannot change a buffer's domain")
     }
 
     /// Tells the kernel the tiling, for mappings through the aperture.
@@ -167,15 +131,9 @@ impl Bo {
     ///
     /// The kernel's refusal.
     pub fn set_tiling(&self, mode: u32, stride: u32) -> Result<()> {
-        let mut arg = uapi::drm_i915_gem_set_tiling {
-            handle: self.handle,
-            tiling_mode: mode,
-            stride,
-            ..Default::default()
-        };
-        self.device
-            .call::<drm::GemSetTiling>(&mut arg)
-            .context("cannot set a buffer's tiling")
+        let mut arg =
+            uapi::drm_i915_gem_set_tiling { handle: self.handle, tiling_mode: mode, stride, ..Default::default() };
+        self.device.call::<drm::GemSetTiling>(&mut arg).context("cannot set a buffer's tiling")
     }
 
     /// The buffer's memory as dwords.
@@ -224,13 +182,8 @@ impl Bo {
     ///
     /// The kernel's refusal.
     pub fn busy(&self) -> Result<bool> {
-        let mut arg = uapi::drm_i915_gem_busy {
-            handle: self.handle,
-            ..Default::default()
-        };
-        self.device
-            .call::<drm::GemBusy>(&mut arg)
-            .context("cannot ask whether a buffer is busy")?;
+        let mut arg = uapi::drm_i915_gem_busy { handle: self.handle, ..Default::default() };
+        self.device.call::<drm::GemBusy>(&mut arg).context("cannot ask whether a buffer is busy")?;
         Ok(arg.busy != 0)
     }
 
@@ -240,11 +193,8 @@ impl Bo {
     ///
     /// The kernel's refusal.
     pub fn wait(&self, limit: Duration) -> Result<bool> {
-        let mut arg = uapi::drm_i915_gem_wait {
-            bo_handle: self.handle,
-            flags: 0,
-            timeout_ns: i64::try_from(limit.as_nanos())?,
-        };
+        let mut arg =
+            uapi::drm_i915_gem_wait { bo_handle: self.handle, flags: 0, timeout_ns: i64::try_from(limit.as_nanos())? };
         match self.device.call::<drm::GemWait>(&mut arg) {
             Ok(()) => Ok(true),
             Err(error) if error.raw_os_error() == Some(libc::ETIME) => Ok(false),
@@ -255,24 +205,15 @@ impl Bo {
 
 impl Drop for Bo {
     fn drop(&mut self) {
-        let mut arg = uapi::drm_gem_close {
-            handle: self.handle,
-            pad: 0,
-        };
+        let mut arg = uapi::drm_gem_close { handle: self.handle, pad: 0 };
         // A failure leaves the handle to the closing of the device; there is nobody to tell here.
         let _ = self.device.call::<drm::GemClose>(&mut arg);
     }
 }
 
 fn map(device: &Device, handle: u32, size: u64, kind: u32) -> Result<Mapping> {
-    let mut arg = uapi::drm_i915_gem_mmap_offset {
-        handle,
-        flags: u64::from(kind),
-        ..Default::default()
-    };
-    device
-        .call::<drm::GemMmapOffset>(&mut arg)
-        .context("i915 offers no mapping of a buffer")?;
+    let mut arg = uapi::drm_i915_gem_mmap_offset { handle, flags: u64::from(kind), ..Default::default() };
+    device.call::<drm::GemMmapOffset>(&mut arg).context("i915 offers no mapping of a buffer")?;
     Mapping::new(device, arg.offset, size).context("cannot map a buffer")
 }
 
@@ -298,10 +239,7 @@ impl Context {
     ///
     /// The kernel's refusal.
     pub fn new(device: &Rc<Device>) -> Result<Context> {
-        let mut map = EngineMap {
-            extensions: 0,
-            engines: Default::default(),
-        };
+        let mut map = EngineMap { extensions: 0, engines: Default::default() };
         let count = device.engines.len().min(8);
         for engine in device.engines.iter().take(count) {
             map.engines[engine.index as usize] = uapi::i915_engine_class_instance {
@@ -311,10 +249,7 @@ impl Context {
         }
         let size = size_of::<u64>() + count * size_of::<uapi::i915_engine_class_instance>();
         let mut set = uapi::drm_i915_gem_context_create_ext_setparam {
-            base: uapi::i915_user_extension {
-                name: uapi::I915_CONTEXT_CREATE_EXT_SETPARAM,
-                ..Default::default()
-            },
+            base: uapi::i915_user_extension { name: uapi::I915_CONTEXT_CREATE_EXT_SETPARAM, ..Default::default() },
             param: uapi::drm_i915_gem_context_param {
                 param: u64::from(uapi::I915_CONTEXT_PARAM_ENGINES),
                 size: u32::try_from(size)?,
@@ -328,12 +263,8 @@ impl Context {
             ..Default::default()
         };
         // SAFETY: The one extension and the map it names, of the size it names, live in this function.
-        unsafe { device.call_with_pointers::<drm::ContextCreate>(&mut create) }
-            .context("cannot make a context")?;
-        Ok(Context {
-            device: Rc::clone(device),
-            id: create.ctx_id,
-        })
+        unsafe { device.call_with_pointers::<drm::ContextCreate>(&mut create) }.context("cannot make a context")?;
+        Ok(Context { device: Rc::clone(device), id: create.ctx_id })
     }
 
     /// The device that the context belongs to.
@@ -347,18 +278,10 @@ impl Context {
     ///
     /// The kernel's refusal.
     pub fn set(&self, param: u32, value: u64) -> Result<()> {
-        let mut arg = uapi::drm_i915_gem_context_param {
-            ctx_id: self.id,
-            size: 0,
-            param: u64::from(param),
-            value,
-        };
+        let mut arg = uapi::drm_i915_gem_context_param { ctx_id: self.id, size: 0, param: u64::from(param), value };
         // SAFETY: With size 0 the kernel takes `value` as a number and follows no pointer.
-        unsafe {
-            self.device
-                .call_with_pointers::<drm::ContextSetParam>(&mut arg)
-        }
-        .with_context(|| format!("i915 refuses value {value} for context parameter {param}"))
+        unsafe { self.device.call_with_pointers::<drm::ContextSetParam>(&mut arg) }
+            .with_context(|| format!("i915 refuses value {value} for context parameter {param}"))
     }
 
     /// Reads a property whose value is a number.
@@ -367,17 +290,11 @@ impl Context {
     ///
     /// The kernel's refusal.
     pub fn get(&self, param: u32) -> Result<u64> {
-        let mut arg = uapi::drm_i915_gem_context_param {
-            ctx_id: self.id,
-            param: u64::from(param),
-            ..Default::default()
-        };
+        let mut arg =
+            uapi::drm_i915_gem_context_param { ctx_id: self.id, param: u64::from(param), ..Default::default() };
         // SAFETY: With size 0 the kernel writes no memory but `arg`.
-        unsafe {
-            self.device
-                .call_with_pointers::<drm::ContextGetParam>(&mut arg)
-        }
-        .with_context(|| format!("i915 refuses to tell context parameter {param}"))?;
+        unsafe { self.device.call_with_pointers::<drm::ContextGetParam>(&mut arg) }
+            .with_context(|| format!("i915 refuses to tell context parameter {param}"))?;
         Ok(arg.value)
     }
 
@@ -387,23 +304,15 @@ impl Context {
     ///
     /// The kernel's refusal.
     pub fn reset_stats(&self) -> Result<(u32, u32)> {
-        let mut arg = uapi::drm_i915_reset_stats {
-            ctx_id: self.id,
-            ..Default::default()
-        };
-        self.device
-            .call::<drm::GetResetStats>(&mut arg)
-            .context("cannot read reset statistics")?;
+        let mut arg = uapi::drm_i915_reset_stats { ctx_id: self.id, ..Default::default() };
+        self.device.call::<drm::GetResetStats>(&mut arg).context("cannot read reset statistics")?;
         Ok((arg.batch_active, arg.batch_pending))
     }
 }
 
 impl Drop for Context {
     fn drop(&mut self) {
-        let mut arg = uapi::drm_i915_gem_context_destroy {
-            ctx_id: self.id,
-            pad: 0,
-        };
+        let mut arg = uapi::drm_i915_gem_context_destroy { ctx_id: self.id, pad: 0 };
         // A failure leaves the context to the closing of the device; there is nobody to tell here.
         let _ = self.device.call::<drm::ContextDestroy>(&mut arg);
     }

@@ -70,12 +70,7 @@ impl Report {
         }
         // Whoever reads the console of a machine that then stops wants the line before.
         let _ = io::stdout().flush();
-        self.checks.push(Line {
-            name,
-            status,
-            reason,
-            milliseconds,
-        });
+        self.checks.push(Line { name, status, reason, milliseconds });
     }
 
     /// Prints and keeps a figure.
@@ -88,10 +83,7 @@ impl Report {
 
     /// How many checks ended so.
     pub fn count(&self, status: Status) -> usize {
-        self.checks
-            .iter()
-            .filter(|line| line.status == status)
-            .count()
+        self.checks.iter().filter(|line| line.status == status).count()
     }
 
     /// Writes everything into a file.
@@ -100,10 +92,8 @@ impl Report {
     ///
     /// Names the file that cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let file =
-            File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
-        serde_json::to_writer_pretty(&file, self)
-            .with_context(|| format!("cannot write {}", path.display()))
+        let file = File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
+        serde_json::to_writer_pretty(&file, self).with_context(|| format!("cannot write {}", path.display()))
     }
 }
 
@@ -114,12 +104,7 @@ mod tests {
     #[test]
     fn counts_and_json() {
         let mut report = Report::default();
-        report.check(
-            "a".into(),
-            Status::Pass,
-            String::new(),
-            Duration::from_millis(2),
-        );
+        report.check("a".into(), Status::Pass, String::new(), Duration::from_millis(2));
         report.check("b".into(), Status::Fail, "x\ny".into(), Duration::ZERO);
         report.metric("m", 1.5, "us");
         assert_eq!(report.count(Status::Fail), 1);

@@ -73,15 +73,8 @@ fn run(options: &Options) -> Result<bool> {
         println!("{:#}", describe(&device));
         return Ok(true);
     }
-    let mut report = Report {
-        device: describe(&device),
-        ..Report::default()
-    };
-    let env = Env {
-        device: Rc::new(device),
-        limit: Duration::from_secs(options.limit),
-        count: options.count,
-    };
+    let mut report = Report { device: describe(&device), ..Report::default() };
+    let env = Env { device: Rc::new(device), limit: Duration::from_secs(options.limit), count: options.count };
     checks::run(&env, &options.names, &mut report)?;
     println!(
         "gemtest: {} passed, {} failed, {} skipped",

@@ -11,48 +11,22 @@ use crate::gem::{Bo, Context};
 use crate::tiling::Tiling;
 
 pub(super) const CHECKS: &[Check] = &[
-    Check::of(
-        Class::Copy,
-        "fill",
-        "XY_COLOR_BLT, linear",
-        |env, engine| fill_one(env, engine, Tiling::Linear),
-    ),
-    Check::of(
-        Class::Copy,
-        "fill-tiled",
-        "XY_COLOR_BLT, X and Y tiles",
-        |env, engine| {
-            fill_one(env, engine, Tiling::X)?;
-            fill_one(env, engine, Tiling::Y)
-        },
-    ),
-    Check::of(
-        Class::Copy,
-        "blit",
-        "XY_SRC_COPY_BLT, linear",
-        |env, engine| copy_one(env, engine, copy, Tiling::Linear, Tiling::Linear),
-    ),
-    Check::of(
-        Class::Copy,
-        "blit-tiled",
-        "XY_SRC_COPY_BLT between linear, X and Y tiles",
-        |env, engine| copy_all(env, engine, copy),
-    ),
-    Check::of(
-        Class::Copy,
-        "fast-copy",
-        "XY_FAST_COPY_BLT between linear, X and Y tiles",
-        |env, engine| copy_all(env, engine, fast_copy),
-    )
-    .unless(|env, _| {
-        (env.device.version < 9).then(|| "graphics version 8 has no XY_FAST_COPY_BLT".to_owned())
+    Check::of(Class::Copy, "fill", "XY_COLOR_BLT, linear", |env, engine| fill_one(env, engine, Tiling::Linear)),
+    Check::of(Class::Copy, "fill-tiled", "XY_COLOR_BLT, X and Y tiles", |env, engine| {
+        fill_one(env, engine, Tiling::X)?;
+        fill_one(env, engine, Tiling::Y)
     }),
-    Check::of(
-        Class::Copy,
-        "blit-large",
-        "XY_SRC_COPY_BLT of four megabytes",
-        large,
-    ),
+    Check::of(Class::Copy, "blit", "XY_SRC_COPY_BLT, linear", |env, engine| {
+        copy_one(env, engine, copy, Tiling::Linear, Tiling::Linear)
+    }),
+    Check::of(Class::Copy, "blit-tiled", "XY_SRC_COPY_BLT between linear, X and Y tiles", |env, engine| {
+        copy_all(env, engine, copy)
+    }),
+    Check::of(Class::Copy, "fast-copy", "XY_FAST_COPY_BLT between linear, X and Y tiles", |env, engine| {
+        copy_all(env, engine, fast_copy)
+    })
+    .unless(|env, _| (env.device.version < 9).then(|| "graphics version 8 has no XY_FAST_COPY_BLT".to_owned())),
+    Check::of(Class::Copy, "blit-large", "XY_SRC_COPY_BLT of four megabytes", large),
 ];
 
 type Copy = fn(&mut Batch, Surface, Rect, Surface, u32, u32);
@@ -63,12 +37,7 @@ const HEIGHT: u32 = 64;
 const PITCH: u32 = WIDTH * 4;
 
 /// A rectangle that neither starts nor ends on a tile's edge.
-const AREA: Rect = Rect {
-    x1: 13,
-    y1: 5,
-    x2: 203,
-    y2: 51,
-};
+const AREA: Rect = Rect { x1: 13, y1: 5, x2: 203, y2: 51 };
 
 /// The content of the source: every pixel tells its place.
 fn pattern(x: u32, y: u32) -> u32 {
@@ -78,11 +47,7 @@ fn pattern(x: u32, y: u32) -> u32 {
 const BACKGROUND: u32 = 0x0bad_cafe;
 
 fn surface(bo: &Bo, tiling: Tiling) -> Surface {
-    Surface {
-        address: bo.address,
-        pitch: PITCH,
-        tiling,
-    }
+    Surface { address: bo.address, pitch: PITCH, tiling }
 }
 
 fn place(tiling: Tiling, x: u32, y: u32) -> u64 {
@@ -117,14 +82,8 @@ fn fill_one(env: &Env, engine: &Engine, tiling: Tiling) -> Result<()> {
     let mut batch = Batch::new();
     fill(&mut batch, surface(&target, tiling), AREA, 0x89ab_cdef);
     env.run_batch(engine, &batch, &target)?;
-    compare(&target, tiling, |x, y| {
-        if AREA.contains(x, y) {
-            0x89ab_cdef
-        } else {
-            BACKGROUND
-        }
-    })
-    .map_err(|error| error.context(tiling.name()))
+    compare(&target, tiling, |x, y| if AREA.contains(x, y) { 0x89ab_cdef } else { BACKGROUND })
+        .map_err(|error| error.context(tiling.name()))
 }
 
 fn copy_one(env: &Env, engine: &Engine, copy: Copy, from: Tiling, to: Tiling) -> Result<()> {
@@ -138,14 +97,7 @@ fn copy_one(env: &Env, engine: &Engine, copy: Copy, from: Tiling, to: Tiling) ->
     target.fill(|_| BACKGROUND);
     let (from_x, from_y) = (31, 9);
     let mut batch = Batch::new();
-    copy(
-        &mut batch,
-        surface(&target, to),
-        AREA,
-        surface(&source, from),
-        from_x,
-        from_y,
-    );
+    copy(&mut batch, surface(&target, to), AREA, surface(&source, from), from_x, from_y);
     let context = Context::new(&env.device)?;
     env.run_in(&context, engine, &batch, &[&target, &source])?;
     compare(&target, to, |x, y| {
@@ -174,27 +126,15 @@ fn large(env: &Env, engine: &Engine) -> Result<()> {
     let size = u64::from(width * height * 4);
     let (source, target) = (Bo::new(&env.device, size)?, Bo::new(&env.device, size)?);
     source.fill(|number| number as u32 ^ 0x5a5a_5a5a);
-    let area = Rect {
-        x1: 0,
-        y1: 0,
-        x2: width,
-        y2: height,
-    };
-    let surface = |bo: &Bo| Surface {
-        address: bo.address,
-        pitch: width * 4,
-        tiling: Tiling::Linear,
-    };
+    let area = Rect { x1: 0, y1: 0, x2: width, y2: height };
+    let surface = |bo: &Bo| Surface { address: bo.address, pitch: width * 4, tiling: Tiling::Linear };
     let mut batch = Batch::new();
     copy(&mut batch, surface(&target), area, surface(&source), 0, 0);
     let context = Context::new(&env.device)?;
     env.run_in(&context, engine, &batch, &[&target, &source])?;
     for number in 0..u64::from(width * height) {
         let (found, expected) = (target.read32(4 * number), number as u32 ^ 0x5a5a_5a5a);
-        ensure!(
-            found == expected,
-            "pixel {number} is {found:#x} instead of {expected:#x}"
-        );
+        ensure!(found == expected, "pixel {number} is {found:#x} instead of {expected:#x}");
     }
     Ok(())
 }

@@ -61,39 +61,19 @@ struct Check {
 
 impl Check {
     const fn each(name: &'static str, about: &'static str, body: EngineCheck) -> Check {
-        Check {
-            name,
-            about,
-            scope: Scope::Each,
-            default: true,
-            unsuited: |_, _| None,
-            body: Body::Engine(body),
-        }
+        Check { name, about, scope: Scope::Each, default: true, unsuited: |_, _| None, body: Body::Engine(body) }
     }
 
     const fn of(class: Class, name: &'static str, about: &'static str, body: EngineCheck) -> Check {
-        Check {
-            scope: Scope::Of(class),
-            ..Check::each(name, about, body)
-        }
+        Check { scope: Scope::Of(class), ..Check::each(name, about, body) }
     }
 
     const fn device(name: &'static str, about: &'static str, body: DeviceCheck) -> Check {
-        Check {
-            name,
-            about,
-            scope: Scope::Device,
-            default: true,
-            unsuited: |_, _| None,
-            body: Body::Device(body),
-        }
+        Check { name, about, scope: Scope::Device, default: true, unsuited: |_, _| None, body: Body::Device(body) }
     }
 
     const fn only_by_name(self) -> Check {
-        Check {
-            default: false,
-            ..self
-        }
+        Check { default: false, ..self }
     }
 
     const fn unless(self, unsuited: fn(&Env, Option<&Engine>) -> Option<String>) -> Check {
@@ -116,11 +96,7 @@ fn jobs(device: &Device) -> Vec<Job<'_>> {
     let mut jobs = Vec::new();
     for check in all() {
         match check.scope {
-            Scope::Device => jobs.push(Job {
-                check,
-                engine: None,
-                name: check.name.to_owned(),
-            }),
+            Scope::Device => jobs.push(Job { check, engine: None, name: check.name.to_owned() }),
             Scope::Each | Scope::Of(_) => {
                 let wanted = |engine: &&Engine| match check.scope {
                     Scope::Of(class) => engine.class == class,
@@ -128,11 +104,7 @@ fn jobs(device: &Device) -> Vec<Job<'_>> {
                 };
                 for engine in device.engines.iter().filter(wanted) {
                     let name = format!("{}/{}", check.name, engine.name);
-                    jobs.push(Job {
-                        check,
-                        engine: Some(engine),
-                        name,
-                    });
+                    jobs.push(Job { check, engine: Some(engine), name });
                 }
             }
         }
@@ -158,11 +130,7 @@ pub fn list() -> String {
             Scope::Device => String::new(),
         };
         let mark = if check.default { "" } else { " (only by name)" };
-        text += &format!(
-            "{:28} {}{mark}\n",
-            format!("{}{scope}", check.name),
-            check.about
-        );
+        text += &format!("{:28} {}{mark}\n", format!("{}{scope}", check.name), check.about);
     }
     text
 }
@@ -177,8 +145,7 @@ pub fn run(env: &Env, names: &[String], report: &mut Report) -> Result<()> {
     let jobs = jobs(&device);
     for wanted in names {
         ensure!(
-            jobs.iter()
-                .any(|job| selects(wanted, job.check.name, &job.name)),
+            jobs.iter().any(|job| selects(wanted, job.check.name, &job.name)),
             "no check is called {wanted}; --list shows the names"
         );
     }
@@ -186,9 +153,7 @@ pub fn run(env: &Env, names: &[String], report: &mut Report) -> Result<()> {
         let selected = if names.is_empty() {
             job.check.default
         } else {
-            names
-                .iter()
-                .any(|wanted| selects(wanted, job.check.name, &job.name))
+            names.iter().any(|wanted| selects(wanted, job.check.name, &job.name))
         };
         if !selected {
             continue;
@@ -220,13 +185,7 @@ impl Env {
     }
 
     /// Runs a batch to its end in a context, with buffers that it writes.
-    fn run_in(
-        &self,
-        context: &Context,
-        engine: &Engine,
-        batch: &Batch,
-        targets: &[&Bo],
-    ) -> Result<()> {
+    fn run_in(&self, context: &Context, engine: &Engine, batch: &Batch, targets: &[&Bo]) -> Result<()> {
         let code = batch_bo(&self.device, batch)?;
         let mut exec = Exec::new(context, engine, &code);
         for target in targets {
@@ -238,21 +197,14 @@ impl Env {
 
     /// Waits for the end of a batch.
     fn finish(&self, code: &Bo) -> Result<()> {
-        ensure!(
-            code.wait(self.limit)?,
-            "the batch did not end within {:.1} s",
-            self.limit.as_secs_f64()
-        );
+        ensure!(code.wait(self.limit)?, "the batch did not end within {:.1} s", self.limit.as_secs_f64());
         Ok(())
     }
 }
 
 /// Fails with both values in hexadecimal unless they are the same.
 fn same(what: &str, found: u64, expected: u64) -> Result<()> {
-    ensure!(
-        found == expected,
-        "{what} is {found:#x} instead of {expected:#x}"
-    );
+    ensure!(found == expected, "{what} is {found:#x} instead of {expected:#x}");
     Ok(())
 }
 

@@ -9,36 +9,16 @@ use crate::drm::{Class, Engine};
 use crate::gem::{Bo, Context, PAGE};
 
 pub(super) const CHECKS: &[Check] = &[
-    Check::each(
-        "store-dword",
-        "MI_STORE_DATA_IMM, dword and qword, and nothing beside it",
-        store_dword,
-    ),
-    Check::each(
-        "registers",
-        "general registers: load immediate, from memory, from register; store",
-        registers,
-    )
-    .unless(without_registers),
+    Check::each("store-dword", "MI_STORE_DATA_IMM, dword and qword, and nothing beside it", store_dword),
+    Check::each("registers", "general registers: load immediate, from memory, from register; store", registers)
+        .unless(without_registers),
     Check::each("math", "MI_MATH on general registers", math).unless(without_registers),
-    Check::each(
-        "registers-saved",
-        "general registers belong to the context",
-        registers_saved,
-    )
-    .unless(without_registers),
+    Check::each("registers-saved", "general registers belong to the context", registers_saved)
+        .unless(without_registers),
     Check::each("atomic", "MI_ATOMIC, dword and qword", atomic),
     Check::each("copy-mem", "MI_COPY_MEM_MEM", copy_mem),
-    Check::each(
-        "flush-store",
-        "PIPE_CONTROL or MI_FLUSH_DW with a write afterwards",
-        flush_store,
-    ),
-    Check::each(
-        "timestamp",
-        "the engine's clock runs and never backwards",
-        timestamp,
-    ),
+    Check::each("flush-store", "PIPE_CONTROL or MI_FLUSH_DW with a write afterwards", flush_store),
+    Check::each("timestamp", "the engine's clock runs and never backwards", timestamp),
 ];
 
 /// Number of an engine's general registers of 64 bits.
@@ -63,26 +43,12 @@ fn store_dword(env: &Env, engine: &Engine) -> Result<()> {
     batch.store(target.address + PAGE - 4, 0x1234_5678);
     batch.store64(target.address + 64, 0x0123_4567_89ab_cdef);
     env.run_batch(engine, &batch, &target)?;
-    same(
-        "the first dword",
-        target.read32(0).into(),
-        (0xc0ff_ee00 | engine.index).into(),
-    )?;
-    same(
-        "the last dword",
-        target.read32(PAGE - 4).into(),
-        0x1234_5678,
-    )?;
+    same("the first dword", target.read32(0).into(), (0xc0ff_ee00 | engine.index).into())?;
+    same("the last dword", target.read32(PAGE - 4).into(), 0x1234_5678)?;
     same("the qword", target.read64(64), 0x0123_4567_89ab_cdef)?;
-    let untouched = (4..PAGE - 4)
-        .step_by(4)
-        .filter(|offset| !(64..72).contains(offset));
+    let untouched = (4..PAGE - 4).step_by(4).filter(|offset| !(64..72).contains(offset));
     for offset in untouched {
-        same(
-            &format!("the dword at {offset:#x}"),
-            target.read32(offset).into(),
-            0xdead_beef,
-        )?;
+        same(&format!("the dword at {offset:#x}"), target.read32(offset).into(), 0xdead_beef)?;
     }
     Ok(())
 }
@@ -91,17 +57,12 @@ fn registers(env: &Env, engine: &Engine) -> Result<()> {
     let target = Bo::new(&env.device, PAGE)?;
     target.write(0x100, &[0x7654_3210]);
     let mut batch = Batch::new();
-    let pairs: Vec<_> = (0..REGISTERS)
-        .map(|number| (register(engine, number), 0x3f22_0000 + number))
-        .collect();
+    let pairs: Vec<_> = (0..REGISTERS).map(|number| (register(engine, number), 0x3f22_0000 + number)).collect();
     batch.load_registers(&pairs);
     batch.load_register_from(register(engine, 1), target.address + 0x100);
     batch.copy_register(register(engine, 2), register(engine, 15));
     for number in 0..REGISTERS {
-        batch.store_register(
-            register(engine, number),
-            target.address + 4 * u64::from(number),
-        );
+        batch.store_register(register(engine, number), target.address + 4 * u64::from(number));
     }
     env.run_batch(engine, &batch, &target)?;
     for number in 0..REGISTERS {
@@ -111,11 +72,7 @@ fn registers(env: &Env, engine: &Engine) -> Result<()> {
             _ => 0x3f22_0000 + number,
         };
         let found = target.read32(4 * u64::from(number));
-        same(
-            &format!("general register {number}"),
-            found.into(),
-            expected.into(),
-        )?;
+        same(&format!("general register {number}"), found.into(), expected.into())?;
     }
     Ok(())
 }
@@ -151,14 +108,8 @@ fn math(env: &Env, engine: &Engine) -> Result<()> {
     for (place, (name, _, expected)) in (0u64..).zip(&cases) {
         same(&format!("the {name}"), target.read64(8 * place), *expected)?;
     }
-    ensure!(
-        target.read32(0x80) != 0,
-        "the zero flag is not set by x - x"
-    );
-    ensure!(
-        target.read32(0x84) != 0,
-        "the carry flag is not set by a sum beyond 64 bits"
-    );
+    ensure!(target.read32(0x80) != 0, "the zero flag is not set by x - x");
+    ensure!(target.read32(0x84) != 0, "the carry flag is not set by a sum beyond 64 bits");
     Ok(())
 }
 
@@ -197,13 +148,7 @@ fn atomic(env: &Env, engine: &Engine) -> Result<()> {
         ("subtract", Atomic::Subtract, 5, 3, 2),
         ("max", Atomic::Max, 5, 0x8000_0000, 0x8000_0000),
         ("min", Atomic::Min, 5, 0x8000_0000, 5),
-        (
-            "add of 64 bits",
-            Atomic::Add64,
-            0xffff_ffff,
-            1,
-            0x1_0000_0000,
-        ),
+        ("add of 64 bits", Atomic::Add64, 0xffff_ffff, 1, 0x1_0000_0000),
     ];
     let target = Bo::new(&env.device, PAGE)?;
     let mut batch = Batch::new();
@@ -213,11 +158,7 @@ fn atomic(env: &Env, engine: &Engine) -> Result<()> {
     }
     env.run_batch(engine, &batch, &target)?;
     for (place, (name, .., expected)) in (0u64..).zip(&cases) {
-        same(
-            &format!("the result of {name}"),
-            target.read64(16 * place),
-            *expected,
-        )?;
+        same(&format!("the result of {name}"), target.read64(16 * place), *expected)?;
     }
     Ok(())
 }
@@ -228,24 +169,13 @@ fn copy_mem(env: &Env, engine: &Engine) -> Result<()> {
     let mut batch = Batch::new();
     // From the first page to the second, in reverse order.
     for word in 0..64 {
-        batch.copy(
-            target.address + PAGE + 4 * word,
-            target.address + 4 * (63 - word),
-        );
+        batch.copy(target.address + PAGE + 4 * word, target.address + 4 * (63 - word));
     }
     env.run_batch(engine, &batch, &target)?;
     for word in 0..64 {
-        same(
-            &format!("dword {word}"),
-            target.read32(PAGE + 4 * word).into(),
-            (63 - word) * 3,
-        )?;
+        same(&format!("dword {word}"), target.read32(PAGE + 4 * word).into(), (63 - word) * 3)?;
     }
-    same(
-        "the dword behind",
-        target.read32(PAGE + 4 * 64).into(),
-        (1024 + 64) * 3,
-    )
+    same("the dword behind", target.read32(PAGE + 4 * 64).into(), (1024 + 64) * 3)
 }
 
 fn flush_store(env: &Env, engine: &Engine) -> Result<()> {
@@ -271,10 +201,7 @@ fn timestamp(env: &Env, engine: &Engine) -> Result<()> {
         ensure!(now != 0, "the clock reads 0");
         if let Some(before) = before {
             let ticks = now.wrapping_sub(before) & ((1 << 36) - 1);
-            ensure!(
-                ticks > 0 && ticks < 1 << 35,
-                "the clock went from {before} to {now} between two batches"
-            );
+            ensure!(ticks > 0 && ticks < 1 << 35, "the clock went from {before} to {now} between two batches");
         }
         before = Some(now);
     }
