@@ -50,7 +50,7 @@ impl Alu {
             Alu::StoreZero(register) => (0x180, register, ZERO_FLAG),
             Alu::StoreCarry(register) => (0x180, register, CARRY_FLAG),
         };
-        operation << 20 | first << 10 | second
+        (operation << 20) | (first << 10) | second
     }
 }
 
@@ -107,7 +107,7 @@ pub struct Batch {
 }
 
 fn mi(opcode: u32, rest: u32) -> u32 {
-    opcode << 23 | rest
+    (opcode << 23) | rest
 }
 
 fn low(address: u64) -> u32 {
@@ -172,7 +172,7 @@ impl Batch {
 
     /// MI_STORE_DATA_IMM of a qword.
     pub fn store64(&mut self, address: u64, value: u64) -> &mut Batch {
-        self.raw(&[mi(0x20, 1 << 21 | 3), low(address), high(address), low(value), high(value)])
+        self.raw(&[mi(0x20, (1 << 21) | 3), low(address), high(address), low(value), high(value)])
     }
 
     /// MI_LOAD_REGISTER_IMM of some registers.
@@ -211,7 +211,7 @@ impl Batch {
         let size = if operation as u32 & 0x20 != 0 { 1 << 19 } else { 0 };
         let inline_data = 1 << 18;
         self.raw(&[
-            mi(0x2f, size | inline_data | (operation as u32) << 8 | 9),
+            mi(0x2f, size | inline_data | ((operation as u32) << 8) | 9),
             low(address),
             high(address),
             low(operand),
@@ -232,22 +232,22 @@ impl Batch {
 
     /// MI_BATCH_BUFFER_START: go on at another place of the context's address space, for good.
     pub fn chain(&mut self, address: u64) -> &mut Batch {
-        self.raw(&[mi(0x31, 1 << 8 | 1), low(address), high(address)])
+        self.raw(&[mi(0x31, (1 << 8) | 1), low(address), high(address)])
     }
 
     /// MI_BATCH_BUFFER_START of the second level: its end comes back here.
     pub fn call(&mut self, address: u64) -> &mut Batch {
-        self.raw(&[mi(0x31, 1 << 22 | 1 << 8 | 1), low(address), high(address)])
+        self.raw(&[mi(0x31, (1 << 22) | (1 << 8) | 1), low(address), high(address)])
     }
 
     /// MI_CONDITIONAL_BATCH_BUFFER_END: go on only if the dword in memory is greater than the operand.
     pub fn end_unless_greater(&mut self, address: u64, operand: u32) -> &mut Batch {
-        self.raw(&[mi(0x36, 1 << 21 | 2), operand, low(address), high(address)])
+        self.raw(&[mi(0x36, (1 << 21) | 2), operand, low(address), high(address)])
     }
 
     /// MI_SEMAPHORE_WAIT that polls memory.
     pub fn wait(&mut self, compare: Compare, address: u64, operand: u32) -> &mut Batch {
-        self.raw(&[mi(0x1c, 1 << 15 | (compare as u32) << 12 | 2), operand, low(address), high(address)])
+        self.raw(&[mi(0x1c, (1 << 15) | ((compare as u32) << 12) | 2), operand, low(address), high(address)])
     }
 
     /// The engine's flush with a qword written afterwards: PIPE_CONTROL on the render engine, MI_FLUSH_DW elsewhere.
@@ -274,7 +274,7 @@ impl Batch {
 
     /// PIPE_CONTROL.
     pub fn pipe_control(&mut self, flags: u32, address: u64, value: u64) -> &mut Batch {
-        self.raw(&[3 << 29 | 3 << 27 | 2 << 24 | 4, flags, low(address), high(address), low(value), high(value)])
+        self.raw(&[(3 << 29) | (3 << 27) | (2 << 24) | 4, flags, low(address), high(address), low(value), high(value)])
     }
 }
 
@@ -299,7 +299,7 @@ mod tests {
     fn commands_as_in_the_manuals() {
         let (lo, hi) = (0x2345_6000, 0xffff_8001);
         check(|b| b.store(ADDRESS, 7), &[0x1000_0002, lo, hi, 7]);
-        check(|b| b.store64(ADDRESS, 1 << 32 | 2), &[0x1020_0003, lo, hi, 2, 1]);
+        check(|b| b.store64(ADDRESS, (1 << 32) | 2), &[0x1020_0003, lo, hi, 2, 1]);
         check(|b| b.load_registers(&[(0x2600, 1), (0x2604, 2)]), &[0x1100_0003, 0x2600, 1, 0x2604, 2]);
         check(|b| b.store_register(0x2600, ADDRESS), &[0x1200_0002, 0x2600, lo, hi]);
         check(|b| b.load_register_from(0x2600, ADDRESS), &[0x1480_0002, 0x2600, lo, hi]);
@@ -317,7 +317,7 @@ mod tests {
     #[test]
     fn atomics() {
         check(|b| b.atomic(Atomic::Add, 0x1000, 3), &[0x1784_0709, 0x1000, 0, 3, 0, 0, 0, 0, 0, 0, 0]);
-        check(|b| b.atomic(Atomic::Add64, 0x1000, 1 << 32 | 3), &[0x178c_2709, 0x1000, 0, 3, 0, 1, 0, 0, 0, 0, 0]);
+        check(|b| b.atomic(Atomic::Add64, 0x1000, (1 << 32) | 3), &[0x178c_2709, 0x1000, 0, 3, 0, 1, 0, 0, 0, 0, 0]);
     }
 
     #[test]
@@ -331,11 +331,11 @@ mod tests {
     #[test]
     fn flushes_by_engine() {
         check(
-            |b| b.flush_store(&engine(Class::Render), 0x1000, 1 << 32 | 2),
+            |b| b.flush_store(&engine(Class::Render), 0x1000, (1 << 32) | 2),
             &[0x7a00_0004, 0x0010_4000, 0x1000, 0, 2, 1],
         );
         for class in [Class::Copy, Class::Video, Class::Enhance] {
-            check(|b| b.flush_store(&engine(class), 0x1000, 1 << 32 | 2), &[0x1300_4003, 0x1000, 0, 2, 1]);
+            check(|b| b.flush_store(&engine(class), 0x1000, (1 << 32) | 2), &[0x1300_4003, 0x1000, 0, 2, 1]);
         }
     }
 

@@ -60,7 +60,7 @@ impl Rect {
 }
 
 fn point(x: u32, y: u32) -> u32 {
-    y << 16 | x
+    (y << 16) | x
 }
 
 fn address(value: u64) -> [u32; 2] {
@@ -78,7 +78,7 @@ fn select_tiles(batch: &mut Batch, source: Tiling, destination: Tiling) {
     }
     batch.load_registers(&[(BCS_SWCTRL, value)]);
     // The blitter must be idle when the meaning changes: MI_FLUSH_DW without a write.
-    batch.raw(&[0x26 << 23 | 3, 0, 0, 0, 0]);
+    batch.raw(&[(0x26 << 23) | 3, 0, 0, 0, 0]);
 }
 
 /// XY_COLOR_BLT: fills a rectangle.
@@ -87,7 +87,7 @@ pub fn fill(batch: &mut Batch, to: Surface, area: Rect, colour: u32) {
     let tiled = if to.tiling == Tiling::Linear { 0 } else { DESTINATION_TILED };
     let [low, high] = address(to.address);
     batch.raw(&[
-        CLIENT | 0x50 << 22 | WRITE_RGBA | tiled | 5,
+        CLIENT | (0x50 << 22) | WRITE_RGBA | tiled | 5,
         DEPTH_32 | ROP_FILL | to.pitch_field(),
         point(area.x1, area.y1),
         point(area.x2, area.y2),
@@ -100,7 +100,7 @@ pub fn fill(batch: &mut Batch, to: Surface, area: Rect, colour: u32) {
 /// XY_SRC_COPY_BLT: copies a rectangle from a place in another surface.
 pub fn copy(batch: &mut Batch, to: Surface, area: Rect, from: Surface, from_x: u32, from_y: u32) {
     select_tiles(batch, from.tiling, to.tiling);
-    let mut command = CLIENT | 0x53 << 22 | WRITE_RGBA | 8;
+    let mut command = CLIENT | (0x53 << 22) | WRITE_RGBA | 8;
     if from.tiling != Tiling::Linear {
         command |= SOURCE_TILED;
     }
@@ -133,7 +133,7 @@ pub fn fast_copy(batch: &mut Batch, to: Surface, area: Rect, from: Surface, from
     let [to_low, to_high] = address(to.address);
     let [from_low, from_high] = address(from.address);
     batch.raw(&[
-        CLIENT | 0x42 << 22 | mode(from.tiling) << 20 | mode(to.tiling) << 13 | 8,
+        CLIENT | (0x42 << 22) | (mode(from.tiling) << 20) | (mode(to.tiling) << 13) | 8,
         DEPTH_32 | to.pitch_field(),
         point(area.x1, area.y1),
         point(area.x2, area.y2),

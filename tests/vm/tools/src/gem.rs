@@ -148,7 +148,7 @@ impl Bo {
 
     /// The two dwords at a byte offset.
     pub fn read64(&self, offset: u64) -> u64 {
-        u64::from(self.read32(offset)) | u64::from(self.read32(offset + 4)) << 32
+        u64::from(self.read32(offset)) | (u64::from(self.read32(offset + 4)) << 32)
     }
 
     /// Changes the dword at a byte offset.

@@ -41,7 +41,7 @@ const AREA: Rect = Rect { x1: 13, y1: 5, x2: 203, y2: 51 };
 
 /// The content of the source: every pixel tells its place.
 fn pattern(x: u32, y: u32) -> u32 {
-    0x5000_0000 | y << 12 | x
+    0x5000_0000 | (y << 12) | x
 }
 
 const BACKGROUND: u32 = 0x0bad_cafe;
