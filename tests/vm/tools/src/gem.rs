@@ -94,8 +94,7 @@ impl Bo {
         let mut create = uapi::drm_i915_gem_create { size, ..Default::default() };
         device.call::<drm::GemCreate>(&mut create).with_context(|| format!("cannot make a buffer of {size} bytes"))?;
         // Without a shared last-level cache the GPU must snoop, or this process reads stale lines.
-        let mut caching = uapi::drm_i915_gem_caching { handle: create.handle, caching: uapi::I915_CACHING_CACHED };
-        device.call::<drm::GemSetCaching>(&mut caching).context("cannot make a buffer cached")?;
+        set_caching(device, create.handle, uapi::I915_CACHING_CACHED)?;
         let mapping = map(device, create.handle, create.size, uapi::I915_MMAP_OFFSET_WB)?;
         Ok(Bo {
             device: Rc::clone(device),
@@ -113,6 +112,15 @@ impl Bo {
     /// The kernel's refusal.
     pub fn map_aperture(&self) -> Result<Mapping> {
         map(&self.device, self.handle, self.size, uapi::I915_MMAP_OFFSET_GTT)
+    }
+
+    /// Ends the snooping of processor caches, which the aperture needs on GPUs without a shared cache.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's refusal.
+    pub fn set_uncached(&self) -> Result<()> {
+        set_caching(&self.device, self.handle, uapi::I915_CACHING_NONE)
     }
 
     /// Hands the buffer to the processor's view through the aperture or to the cached one.
@@ -209,6 +217,11 @@ impl Drop for Bo {
         // A failure leaves the handle to the closing of the device; there is nobody to tell here.
         let _ = self.device.call::<drm::GemClose>(&mut arg);
     }
+}
+
+fn set_caching(device: &Device, handle: u32, caching: u32) -> Result<()> {
+    let mut arg = uapi::drm_i915_gem_caching { handle, caching };
+    device.call::<drm::GemSetCaching>(&mut arg).context("cannot change a buffer's caching")
 }
 
 fn map(device: &Device, handle: u32, size: u64, kind: u32) -> Result<Mapping> {

@@ -7,7 +7,6 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -44,6 +43,10 @@ struct Options {
     #[arg(long, value_name = "SECONDS", default_value_t = 20)]
     limit: u64,
 
+    /// Instead of checks: N batches one after the other and N at once on the render engine, with progress.
+    #[arg(long, value_name = "N", conflicts_with = "names")]
+    stress: Option<u32>,
+
     /// Batches per measurement.
     #[arg(long, value_name = "N", default_value_t = 200)]
     count: u32,
@@ -74,8 +77,11 @@ fn run(options: &Options) -> Result<bool> {
         return Ok(true);
     }
     let mut report = Report { device: describe(&device), ..Report::default() };
-    let env = Env { device: Rc::new(device), limit: Duration::from_secs(options.limit), count: options.count };
-    checks::run(&env, &options.names, &mut report)?;
+    let env = Env::new(device, Duration::from_secs(options.limit), options.count);
+    match options.stress {
+        Some(batches) => checks::speed::stress(&env, batches, &mut report)?,
+        None => checks::run(&env, &options.names, &mut report)?,
+    }
     println!(
         "gemtest: {} passed, {} failed, {} skipped",
         report.count(Status::Pass),

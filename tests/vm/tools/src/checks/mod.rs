@@ -1,9 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 //! The checks: what each needs, and how they are chosen by name and run.
 
+mod aperture;
 mod blit;
+mod flow;
+mod hang;
+mod sched;
+pub mod speed;
+mod spin;
 mod store;
+mod sync;
+mod vm;
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -24,6 +33,7 @@ pub struct Env {
     pub limit: Duration,
     /// How many batches the measurements submit.
     pub count: u32,
+    metrics: RefCell<Vec<(String, f64, &'static str)>>,
 }
 
 /// Which engines a check wants.
@@ -37,7 +47,7 @@ enum Scope {
     Device,
 }
 
-type DeviceCheck = fn(&Env, &mut Report) -> Result<()>;
+type DeviceCheck = fn(&Env) -> Result<()>;
 type EngineCheck = fn(&Env, &Engine) -> Result<()>;
 
 #[derive(Clone, Copy)]
@@ -82,7 +92,18 @@ impl Check {
 }
 
 fn all() -> Vec<Check> {
-    [store::CHECKS, blit::CHECKS].concat()
+    [
+        store::CHECKS,
+        flow::CHECKS,
+        blit::CHECKS,
+        vm::CHECKS,
+        sync::CHECKS,
+        sched::CHECKS,
+        speed::CHECKS,
+        aperture::CHECKS,
+        hang::CHECKS,
+    ]
+    .concat()
 }
 
 /// A check together with the engine it runs on.
@@ -165,10 +186,13 @@ pub fn run(env: &Env, names: &[String], report: &mut Report) -> Result<()> {
         let start = Instant::now();
         let result = match (job.check.body, job.engine) {
             (Body::Engine(body), Some(engine)) => body(env, engine),
-            (Body::Device(body), _) => body(env, report),
+            (Body::Device(body), _) => body(env),
             (Body::Engine(_), None) => bail!("check {} has no engine to run on", job.name),
         };
         let took = start.elapsed();
+        for (name, value, unit) in env.metrics.take() {
+            report.metric(name, value, unit);
+        }
         match result {
             Ok(()) => report.check(job.name, Status::Pass, String::new(), took),
             Err(error) => report.check(job.name, Status::Fail, format!("{error:#}"), took),
@@ -178,6 +202,16 @@ pub fn run(env: &Env, names: &[String], report: &mut Report) -> Result<()> {
 }
 
 impl Env {
+    /// What the checks need to know of a device.
+    pub fn new(device: Device, limit: Duration, count: u32) -> Env {
+        Env { device: Rc::new(device), limit, count, metrics: RefCell::default() }
+    }
+
+    /// Keeps a figure for the report.
+    fn metric(&self, name: String, value: f64, unit: &'static str) {
+        self.metrics.borrow_mut().push((name, value, unit));
+    }
+
     /// Runs a batch to its end on an engine, in a new context, with one buffer that it writes.
     fn run_batch(&self, engine: &Engine, batch: &Batch, target: &Bo) -> Result<()> {
         let context = Context::new(&self.device)?;
