@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0
+//! The GT outside of its engines: forcewake, power, clocks, the power control unit's mailbox, fuses, reset.
+//!
+//! Values and handshakes are those that i915 polls for (`intel_uncore.c`, `intel_pcode.c`, `intel_rc6.c`, `intel_rps.c`).
+
+use std::iter;
+
+use crate::gpu::Gpu;
+use crate::platform::{Gen, Platform};
+
+const FORCEWAKE_MT: u32 = 0xa188;
+const FORCEWAKE_MEDIA: u32 = 0xa270;
+const FORCEWAKE_RENDER: u32 = 0xa278;
+const FORCEWAKE_ACK_MT: u32 = 0x13_0044;
+const FORCEWAKE_ACK_RENDER: u32 = 0xd84;
+const FORCEWAKE_ACK_MEDIA: u32 = 0xd88;
+const GDRST: u32 = 0x941c;
+const GDRST_FULL: u32 = 1 << 0;
+const GFX_FLSH_CNTL: u32 = 0x10_1008;
+const TLB_REGISTERS: [u32; 5] = [0x4260, 0x4264, 0x4268, 0x426c, 0x4270];
+const PCODE_MAILBOX: u32 = 0x13_8124;
+const PCODE_DATA: u32 = 0x13_8128;
+const PCODE_DATA1: u32 = 0x13_812c;
+const PCODE_READY: u32 = 1 << 31;
+const PCODE_ILLEGAL_COMMAND: u32 = 1;
+
+/// The GT block. It holds no state of its own: everything is in BAR0.
+pub struct Gt {}
+
+impl Gt {
+    /// A GT at power-on.
+    pub fn new() -> Self {
+        Self {}
+    }
+
+    /// Offsets that this block answers for.
+    pub fn claims(platform: &'static Platform) -> impl Iterator<Item = u32> {
+        let gen9 = [FORCEWAKE_MEDIA, FORCEWAKE_RENDER].into_iter().filter(|_| platform.gen >= Gen::Gen9);
+        iter::once(FORCEWAKE_MT).chain(gen9).chain([GDRST, GFX_FLSH_CNTL, PCODE_MAILBOX]).chain(TLB_REGISTERS)
+    }
+
+    /// Sets every register of the GT to its power-on value.
+    pub fn reset(&self, gpu: &Gpu) {
+        let platform = gpu.config.platform;
+        let set = |offset: u32, value: u32| gpu.bar0.store(offset, value);
+        set(0x9120, platform.fuse2);
+        for (index, value) in platform.eu_disable.into_iter().enumerate() {
+            set(0x9134 + 4 * index as u32, value);
+        }
+        // RP_STATE_CAP and the current frequency, GEN6_GT_PERF_STATUS.
+        set(0x14_5998, platform.rp_state_cap);
+        set(0x14_5948, 0x0007_0000);
+        // CTC_MODE: the shift that makes i915 compute the timestamp frequency of the crystal clock.
+        set(0xa26c, 2 << 1);
+        // RPM_CONFIG0: 24 MHz crystal.
+        set(0xd00, 1 << 3);
+        // GUC_STATUS: the GuC's processor is held in reset.
+        set(0xc000, 1);
+        // RC6_CTX_INFO: the render context of RC6 survived.
+        set(0x8504, 0x1000);
+        // MCHBAR mirror: two channels with one 8 Gbit DIMM each, and the memory clock.
+        set(0x14_500c, 0x8);
+        set(0x14_5010, 0x8);
+        set(0x14_5e04, 0x8);
+        // EDRAM_CAP: none.
+        set(0x12_0010, 0);
+    }
+
+    /// Reads a register; `offset` is one of [`Self::claims`].
+    pub fn read(&self, gpu: &Gpu, offset: u32) -> u32 {
+        match offset {
+            GFX_FLSH_CNTL => 0,
+            _ if TLB_REGISTERS.contains(&offset) => 0,
+            _ => gpu.bar0.load(offset),
+        }
+    }
+
+    /// Writes a register; `offset` is one of [`Self::claims`].
+    pub fn write(&self, gpu: &Gpu, offset: u32, value: u32) {
+        match offset {
+            FORCEWAKE_MT => acknowledge(gpu, offset, FORCEWAKE_ACK_MT, value),
+            FORCEWAKE_RENDER => acknowledge(gpu, offset, FORCEWAKE_ACK_RENDER, value),
+            FORCEWAKE_MEDIA => acknowledge(gpu, offset, FORCEWAKE_ACK_MEDIA, value),
+            GDRST => reset_domains(gpu, value),
+            GFX_FLSH_CNTL => gpu.invalidate_ggtt(),
+            PCODE_MAILBOX => mailbox(gpu, value),
+            _ => {
+                if value & 1 != 0 {
+                    if let Some(engine) = gpu.engines.iter().find(|engine| engine.id.tlb_register() == offset) {
+                        engine.invalidate_tlb();
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Default for Gt {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A masked request register whose acknowledge follows at once: the domain never sleeps.
+fn acknowledge(gpu: &Gpu, request: u32, ack: u32, value: u32) {
+    let state = gpu.bar0.modify(request, value >> 16, value);
+    gpu.bar0.store(ack, state & 0xffff);
+}
+
+fn reset_domains(gpu: &Gpu, domains: u32) {
+    for engine in &gpu.engines {
+        if domains & (GDRST_FULL | engine.id.reset_bit()) != 0 {
+            engine.reset(gpu);
+            engine.set_reset_values(gpu);
+        }
+    }
+    // The bits read 0 once the reset is done, and it is.
+    gpu.bar0.store(GDRST, 0);
+}
+
+/// Runs a request of the power control unit's mailbox.
+fn mailbox(gpu: &Gpu, request: u32) {
+    if request & PCODE_READY == 0 {
+        gpu.bar0.store(PCODE_MAILBOX, request);
+        return;
+    }
+    const READ_MEM_LATENCY: u32 = 0x06;
+    const CDCLK_CONTROL: u32 = 0x07;
+    const READ_OC_PARAMS: u32 = 0x0c;
+    const MIN_FREQ_TABLE: u32 = 0x09;
+    const WRITE_MIN_FREQ_TABLE: u32 = 0x08;
+    const READ_RC6VIDS: u32 = 0x05;
+    const WRITE_RC6VIDS: u32 = 0x04;
+    const DISPLAY_IPS_CONTROL: u32 = 0x19;
+    const DYNAMIC_DUTY_CYCLE: u32 = 0x1a;
+    const SAGV_CONTROL: u32 = 0x21;
+    const BDW_DISPLAY_FREQ_CHANGE: u32 = 0x18;
+
+    let data = gpu.bar0.load(PCODE_DATA);
+    let (answer, error) = match request & 0xff {
+        READ_MEM_LATENCY => (if data == 0 { 0x0604_0402 } else { 0x100c_0a08 }, 0),
+        CDCLK_CONTROL | SAGV_CONTROL => (1, 0),
+        READ_RC6VIDS => (0, 0),
+        MIN_FREQ_TABLE => (data, 0),
+        READ_OC_PARAMS | WRITE_MIN_FREQ_TABLE | WRITE_RC6VIDS | DISPLAY_IPS_CONTROL => (0, 0),
+        DYNAMIC_DUTY_CYCLE | BDW_DISPLAY_FREQ_CHANGE => (0, 0),
+        unknown => {
+            log::warn!("pcode mailbox: unknown command {unknown:#x}, data {data:#x}");
+            (data, PCODE_ILLEGAL_COMMAND)
+        }
+    };
+    gpu.bar0.store(PCODE_DATA, answer);
+    gpu.bar0.store(PCODE_DATA1, 0);
+    gpu.bar0.store(PCODE_MAILBOX, (request & !(PCODE_READY | 0xff)) | error);
+}

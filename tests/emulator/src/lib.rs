@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: GPL-2.0
+//! A software Gen8/Gen9 GPU.
+//!
+//! [`gpu::Gpu`] is the device; [`server`] offers it to QEMU over vfio-user.
+#![forbid(unsafe_code)]
+
+pub mod aperture;
+pub mod audit;
+pub mod bar0;
+pub mod blt;
+pub mod clock;
+pub mod display;
+pub mod engine;
+pub mod gpu;
+pub mod gt;
+pub mod gtt;
+pub mod irq;
+pub mod masked;
+pub mod memory;
+pub mod pci;
+pub mod platform;
+pub mod server;
+pub mod stats;
