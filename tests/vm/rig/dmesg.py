@@ -152,15 +152,24 @@ def read_console(path: Path) -> list[Record]:
 
 
 def without_duplicates(findings: Iterable[Finding]) -> list[Finding]:
-    """A message reaches both the console and the kernel log of one machine: one finding of each is enough."""
+    """A message reaches both the console and the kernel log of one machine: one finding of each is enough.
+
+    A quiet console shows of some warnings the cut mark only; that says nothing when the kernel log says more.
+    """
+    listed = list(findings)
+    told = {finding.source for finding in listed if not _only_marks(finding)}
     seen: set[tuple[str, str]] = set()
     result: list[Finding] = []
-    for finding in findings:
+    for finding in listed:
         key = (finding.source, finding.title)
-        if key not in seen:
+        if key not in seen and not (_only_marks(finding) and finding.source in told):
             seen.add(key)
             result.append(finding)
     return result
+
+
+def _only_marks(finding: Finding) -> bool:
+    return all(line.startswith("----") for line in finding.lines)
 
 
 def as_dmesg(records: Iterable[Record]) -> str:
