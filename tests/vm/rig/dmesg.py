@@ -151,25 +151,22 @@ def read_console(path: Path) -> list[Record]:
     return [Record(_INFO_LEVEL, _PREFIX_RE.sub("", line)) for line in _lines(path)]
 
 
-def without_duplicates(findings: Iterable[Finding]) -> list[Finding]:
-    """A message reaches both the console and the kernel log of one machine: one finding of each is enough.
+def without(records: Iterable[Record], known: Iterable[Record]) -> list[Record]:
+    """The records whose text is not among the known ones: what a console shows beyond the kernel log."""
+    texts = {record.text for record in known}
+    return [record for record in records if record.text not in texts]
 
-    A quiet console shows of some warnings the cut mark only; that says nothing when the kernel log says more.
-    """
-    listed = list(findings)
-    told = {finding.source for finding in listed if not _only_marks(finding)}
+
+def without_duplicates(findings: Iterable[Finding]) -> list[Finding]:
+    """Of findings with the same title on the same machine the first one."""
     seen: set[tuple[str, str]] = set()
     result: list[Finding] = []
-    for finding in listed:
+    for finding in findings:
         key = (finding.source, finding.title)
-        if key not in seen and not (_only_marks(finding) and finding.source in told):
+        if key not in seen:
             seen.add(key)
             result.append(finding)
     return result
-
-
-def _only_marks(finding: Finding) -> bool:
-    return all(line.startswith("----") for line in finding.lines)
 
 
 def as_dmesg(records: Iterable[Record]) -> str:
