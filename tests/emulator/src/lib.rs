@@ -13,6 +13,7 @@ pub mod gpu;
 pub mod gt;
 pub mod gtt;
 pub mod irq;
+pub mod json;
 pub mod masked;
 pub mod memory;
 pub mod platform;
