@@ -23,7 +23,7 @@ const REPEATABLE_MAX: u64 = 100_000;
 pub(super) enum Event<'a> {
     Pages(&'a TouchedPages),
     Fault(FaultEvent),
-    Dropped { client: Block, context: Option<Hex>, lrca: Option<Hex>, what: String },
+    Dropped { client: Block, context: Option<Hex>, lrca: Option<Hex>, what: &'static str, at: Hex },
     Violation(ViolationEvent),
     Armed { id: u32, terms: &'a Rule },
     Cleared,
@@ -81,10 +81,6 @@ impl Journal {
         let file = File::create(path).with_context(|| format!("creating the audit file {}", path.display()))?;
         *self.file.lock() = Some(file);
         Ok(())
-    }
-
-    pub fn is_open(&self) -> bool {
-        self.file.lock().is_some()
     }
 
     /// Writes a line of a kind that is rare by nature.

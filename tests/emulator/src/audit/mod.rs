@@ -16,7 +16,7 @@
 //! |---|---|---|
 //! | `pages` | a context is switched out, on request, at exit; only if there is something new | `client`, `lrca`, `contexts` (ids under which it ran), `read`, `write`: ranges of frames that no earlier line of this client and `lrca` had. The union over all lines is what was touched |
 //! | `fault` | an access could not be made | `client`, `context`, `lrca`, `space` (`ggtt`, `ppgtt`), `address`, `write`, `cause` |
-//! | `dropped` | a command asked for something above its privilege and was ignored | `client`, `context`, `lrca`, `what` |
+//! | `dropped` | a command asked for something above its privilege and was ignored | `client`, `context`, `lrca`, `what`, `at`: the register or the address of the command |
 //! | `violation` | an access broke a rule for the first time with this page, direction and context | `rule` (id), `client`, `context`, `lrca`, `page`, `write`; `space` and `address` unless the access was older than the rule |
 //! | `armed` | a rule came into force | `id`, `terms` |
 //! | `cleared` | rules and pages were forgotten | |
@@ -30,7 +30,6 @@ mod record;
 mod rules;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
@@ -239,14 +238,13 @@ impl Auditor {
         }));
     }
 
-    /// Records an operation that was ignored because the batch had no privilege for it.
-    pub fn dropped(&self, client: Client, what: impl fmt::Display) {
+    /// Records an operation that was ignored for want of privilege; `at` is the register or the command's address.
+    pub fn dropped(&self, client: Client, what: &'static str, at: u64) {
+        log::debug!("{client:?}: no privilege for {what} {at:#x}");
         self.slot(client.block()).counters.dropped.fetch_add(1, Ordering::Relaxed);
-        if self.journal.is_open() {
-            let (context, lrca) = identity(client);
-            let event = Event::Dropped { client: client.block(), context, lrca, what: what.to_string() };
-            self.journal.write_repeatable(&event);
-        }
+        let (context, lrca) = identity(client);
+        let event = Event::Dropped { client: client.block(), context, lrca, what, at: Hex(at) };
+        self.journal.write_repeatable(&event);
     }
 
     /// Reports what a context touched that was not reported before; engines call this when they switch it out.

@@ -76,7 +76,7 @@ fn the_file_tells_the_story() {
         context(0x1000),
         &Fault { space: Space::Ggtt, address: 0xabc000, write: true, kind: FaultKind::NotPresent(0) },
     );
-    auditor.dropped(Client::Aperture, format_args!("write of {:#x}", 0x2230));
+    auditor.dropped(Client::Aperture, "register write", 0x2230);
     auditor.finish();
 
     let text = std::fs::read_to_string(&path).unwrap();
@@ -100,7 +100,8 @@ fn the_file_tells_the_story() {
             "space": "ppgtt", "address": "0x800007000", "page": 7, "write": true}),
         json!({"event": "fault", "client": "rcs0", "context": "0x5", "lrca": "0x1000", "space": "ggtt",
             "address": "0xabc000", "write": true, "cause": "NotPresent(0)"}),
-        json!({"event": "dropped", "client": "aperture", "context": null, "lrca": null, "what": "write of 0x2230"}),
+        json!({"event": "dropped", "client": "aperture", "context": null, "lrca": null,
+            "what": "register write", "at": "0x2230"}),
         json!({"event": "pages", "client": "rcs0", "lrca": "0x1000", "contexts": ["0x5"],
             "read": [], "write": [[7, 7]]}),
         json!({"event": "summary", "counts": {"faults": 1, "dropped": 1, "violations": 1, "clients":
