@@ -18,6 +18,7 @@ pub mod irq;
 pub mod json;
 pub mod masked;
 pub mod memory;
+pub mod opcodes;
 pub mod pci;
 pub mod platform;
 pub mod server;
