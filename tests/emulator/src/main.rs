@@ -2,7 +2,7 @@
 //! Serves a software GPU to one QEMU.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
@@ -93,12 +93,26 @@ fn main() -> Result<()> {
         hang_on_fault: !arguments.ignore_faults,
     };
     let gpu = Arc::new(Gpu::new(config)?);
+    if let Some(path) = &arguments.audit {
+        gpu.auditor.log_to(path)?;
+    }
     log::info!("{} at {}", arguments.platform.title, arguments.socket.display());
+    let served = run(&gpu, &arguments.socket);
+    gpu.auditor.finish();
+    if let Some(path) = &arguments.stats {
+        let snapshot = serde_json::to_vec_pretty(&gpu.stats.snapshot(&gpu)).context("encoding the counters")?;
+        std::fs::write(path, snapshot).with_context(|| format!("writing the counters to {}", path.display()))?;
+    }
+    served
+}
+
+/// Runs every engine on a thread of its own until QEMU goes away.
+fn run(gpu: &Arc<Gpu>, socket: &Path) -> Result<()> {
     thread::scope(|scope| {
         for engine in &gpu.engines {
-            scope.spawn(|| engine.run(&gpu));
+            scope.spawn(|| engine.run(gpu));
         }
-        let served = server::serve(gpu.clone(), &arguments.socket);
+        let served = server::serve(gpu.clone(), socket);
         for engine in &gpu.engines {
             engine.shut_down();
         }
