@@ -9,6 +9,7 @@ pub mod audit;
 pub mod bar0;
 pub mod blt;
 pub mod clock;
+pub mod control;
 pub mod display;
 pub mod engine;
 pub mod fence;

@@ -8,6 +8,7 @@ use std::thread;
 
 use anyhow::{Context, Result};
 use clap::Parser;
+use emulated_gpu::control::Control;
 use emulated_gpu::gpu::{Config, Gpu};
 use emulated_gpu::platform::Platform;
 use emulated_gpu::server;
@@ -96,26 +97,27 @@ fn main() -> Result<()> {
     if let Some(path) = &arguments.audit {
         gpu.auditor.log_to(path)?;
     }
+    let _control = arguments.control.as_ref().map(|path| Control::listen(path, gpu.clone())).transpose()?;
     log::info!("{} at {}", arguments.platform.title, arguments.socket.display());
-    let served = run(&gpu, &arguments.socket);
-    gpu.auditor.finish();
-    if let Some(path) = &arguments.stats {
-        let snapshot = serde_json::to_vec_pretty(&gpu.stats.snapshot(&gpu)).context("encoding the counters")?;
-        std::fs::write(path, snapshot).with_context(|| format!("writing the counters to {}", path.display()))?;
-    }
-    served
-}
-
-/// Runs every engine on a thread of its own until QEMU goes away.
-fn run(gpu: &Arc<Gpu>, socket: &Path) -> Result<()> {
-    thread::scope(|scope| {
+    let served = thread::scope(|scope| {
         for engine in &gpu.engines {
-            scope.spawn(|| engine.run(gpu));
+            scope.spawn(|| engine.run(&gpu));
         }
-        let served = server::serve(gpu.clone(), socket);
+        let served = server::serve(gpu.clone(), &arguments.socket);
         for engine in &gpu.engines {
             engine.shut_down();
         }
         served
-    })
+    });
+    gpu.auditor.finish();
+    if let Some(path) = &arguments.stats {
+        write_statistics(&gpu, path)?;
+    }
+    served
+}
+
+fn write_statistics(gpu: &Gpu, path: &Path) -> Result<()> {
+    let mut text = serde_json::to_string_pretty(&gpu.stats.snapshot(gpu))?;
+    text.push('\n');
+    std::fs::write(path, text).with_context(|| format!("writing the statistics to {}", path.display()))
 }
