@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-const PROGRAMS: [&str; 1] = [env!("CARGO_BIN_EXE_gemtest")];
+const PROGRAMS: [&str; 2] = [env!("CARGO_BIN_EXE_gemtest"), env!("CARGO_BIN_EXE_gpureg")];
 
 /// The type of the program header that names the dynamic linker.
 const INTERPRETER: u32 = 3;
