@@ -51,4 +51,9 @@ impl Auditor {
     pub fn fault(&self, client: Client, fault: &Fault) {
         log::warn!("{client:?}: {fault}");
     }
+
+    /// Records an operation that was ignored for want of privilege; `at` is the register or the command's address.
+    pub fn dropped(&self, client: Client, what: &'static str, at: u64) {
+        log::debug!("{client:?}: no privilege for {what} {at:#x}");
+    }
 }

@@ -4,8 +4,10 @@
 //! [`gpu::Gpu`] is the device; [`server`] offers it to QEMU over vfio-user.
 #![forbid(unsafe_code)]
 
+pub mod aperture;
 pub mod audit;
 pub mod bar0;
+pub mod blt;
 pub mod clock;
 pub mod display;
 pub mod engine;
@@ -15,5 +17,7 @@ pub mod gtt;
 pub mod irq;
 pub mod masked;
 pub mod memory;
+pub mod pci;
 pub mod platform;
+pub mod server;
 pub mod stats;

@@ -30,4 +30,12 @@ impl Display {
     pub fn write(&self, gpu: &Gpu, offset: u32, value: u32) {
         gpu.bar0.store(offset, value);
     }
+
+    /// Whether any event that MI_WAIT_FOR_EVENT names by these bits has yet to happen.
+    pub fn event_pending(&self, _events: u32) -> bool {
+        false
+    }
+
+    /// A flip by MI_DISPLAY_FLIP: header, stride and tiling, surface address.
+    pub fn flip(&self, _gpu: &Gpu, _header: u32, _stride: u32, _surface: u32) {}
 }

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What the scanner must find in a kernel log, and what it must leave alone."""
+
+import tempfile
+import unittest
+from pathlib import Path
+
+from rig.dmesg import Finding, Record, Scanner, as_dmesg, read_console, read_kmsg, without_duplicates
+
+WARN = """------------[ cut here ]------------
+WARNING: drivers/gpu/drm/i915/gvt/gtt.c:12 at ppgtt_free+0x12/0x40 [kvmgt], CPU#1: qemu/77
+Modules linked in: kvmgt i915
+CPU: 1 UID: 0 PID: 77 Comm: qemu Not tainted 7.3.4 #1
+RIP: 0010:ppgtt_free+0x12/0x40
+Call Trace:
+ <TASK>
+ release+0x1/0x2
+ </TASK>
+---[ end trace 0000000000000000 ]---
+i915 0000:00:02.0: all is well again"""
+
+
+def scan(text: str, *allowed: str) -> list[Finding]:
+    return Scanner(allowed).scan("L1", [Record(6, line) for line in text.splitlines()])
+
+
+class Scan(unittest.TestCase):
+    def test_a_warning_with_its_trace_is_one_finding(self) -> None:
+        findings = scan(WARN)
+        self.assertEqual(len(findings), 1)
+        self.assertTrue(findings[0].title.startswith("WARNING: drivers/gpu"))
+        self.assertEqual(findings[0].lines[-1], "---[ end trace 0000000000000000 ]---")
+
+    def test_two_warnings_are_two_findings(self) -> None:
+        self.assertEqual(len(scan(f"{WARN}\n{WARN}")), 2)
+
+    def test_each_kind_is_found(self) -> None:
+        for line in (
+            "WARNING: possible circular locking dependency detected",
+            "BUG: kernel NULL pointer dereference, address: 0000000000000010",
+            "BUG: KASAN: slab-use-after-free in foo+0x1/0x2",
+            "watchdog: BUG: soft lockup - CPU#0 stuck for 26s!",
+            "Oops: general protection fault, probably for non-canonical address",
+            "Kernel panic - not syncing: Attempted to kill init!",
+            "INFO: task modprobe:77 blocked for more than 120 seconds.",
+            "rcu: INFO: rcu_preempt self-detected stall on CPU",
+            "UBSAN: array-index-out-of-bounds in drivers/foo.c:3:1",
+            "i915 0000:00:02.0: [drm] GPU HANG: ecode 9:1:85dffffb, in gemtest [135]",
+            "i915 0000:00:02.0: [drm] Resetting rcs0 for preemption time out",
+            "i915 0000:00:02.0: [drm] gemtest[135] context reset due to GPU hang",
+            "i915 0000:00:02.0: [drm] CI tainted: 0x9 by intel_gt_init [i915]",
+            "refcount_t: underflow; use-after-free.",
+            "KVM internal error. Suberror: 3",
+            "gemtest[12]: segfault at 0 ip 0 sp 0 error 4",
+        ):
+            self.assertEqual([finding.title for finding in scan(line)], [line])
+
+    def test_harmless_lines_are_left_alone(self) -> None:
+        for line in (
+            "i915 0000:00:02.0: [drm] Found skylake (device ID 1912)",
+            "Spectre V2 : Vulnerable",
+            "clocksource: Switched to clocksource tsc",
+            "kvmgt: loading out-of-tree module taints kernel.",
+            "Unknown DRM client none",
+            "usb: debugging support enabled",
+            "DEBUG: nothing",
+        ):
+            self.assertEqual(scan(line), [])
+
+    def test_an_allowed_line_allows_its_whole_trace(self) -> None:
+        self.assertEqual(scan(WARN, r"gvt/gtt\.c:12"), [])
+        self.assertEqual(len(scan(WARN, r"gvt/mmio\.c")), 1)
+
+    def test_an_allowed_hang_does_not_hide_a_warning_behind_it(self) -> None:
+        findings = scan(f"i915: [drm] GPU HANG: ecode 9\n{WARN}", "GPU HANG")
+        self.assertEqual([finding.title[:8] for finding in findings], ["WARNING:"])
+
+    def test_a_trace_without_an_end_stops_at_the_next_ordinary_line(self) -> None:
+        findings = scan("BUG: scheduling while atomic: x\nCall Trace:\n foo+0x1\nusb 1-1: new device")
+        self.assertEqual(findings[0].lines, ("BUG: scheduling while atomic: x", "Call Trace:", " foo+0x1"))
+
+    def test_strict_finds_warnings_of_the_gpu_drivers_only(self) -> None:
+        records = [
+            Record(4, "i915 0000:00:02.0: [drm] something odd"),
+            Record(4, "pci 0000:00:01.0: something odd"),
+            Record(6, "i915 0000:00:02.0: [drm] fine"),
+            Record(3, "gvt: vgpu 1: fail"),
+        ]
+        titles = [finding.title for finding in Scanner(strict=True).scan("L1", records)]
+        self.assertEqual(titles, ["i915 0000:00:02.0: [drm] something odd", "gvt: vgpu 1: fail"])
+        self.assertEqual(Scanner().scan("L1", records), [])
+
+
+class Files(unittest.TestCase):
+    def setUp(self) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self._folder.cleanup)
+        self.path = Path(self._folder.name) / "log"
+
+    def test_kmsg(self) -> None:
+        self.path.write_text(
+            "6,1,1000,-;first\n SUBSYSTEM=pci\n4,2,2500000,-;tab\\x09end\n6,1,1000,-;first\n12,3,2600000,-;user\nnonsense\n"
+        )
+        records = read_kmsg(self.path)
+        self.assertEqual(records, [Record(6, "first", 0.001), Record(4, "tab\tend", 2.5), Record(4, "user", 2.6)])
+        self.assertIn("<4>[    2.500000] tab\tend\n", as_dmesg(records))
+
+    def test_console(self) -> None:
+        self.path.write_bytes(b"SeaBIOS\r\n[    1.234567] WARNING: x\r\n[    1.3][    T1] BUG: y\r\n")
+        self.assertEqual([record.text for record in read_console(self.path)], ["SeaBIOS", "WARNING: x", "BUG: y", ""])
+
+    def test_a_missing_file_is_an_empty_log(self) -> None:
+        self.assertEqual(read_kmsg(self.path), [])
+        self.assertEqual(read_console(self.path), [])
+
+    def test_the_same_message_in_two_logs_counts_once(self) -> None:
+        findings = [Finding("L1", ("BUG: a",)), Finding("L1", ("BUG: a", "Call Trace:")), Finding("L2-1", ("BUG: a",))]
+        self.assertEqual(len(without_duplicates(findings)), 2)
+
+
+if __name__ == "__main__":
+    unittest.main()
