@@ -37,6 +37,15 @@ struct Arguments {
     /// Log accesses to unmapped addresses and go on, instead of hanging the engine
     #[arg(long)]
     ignore_faults: bool,
+    /// Write faults and the pages of every context to this file, as JSON lines
+    #[arg(long)]
+    audit: Option<PathBuf>,
+    /// Unix socket for requests as JSON lines
+    #[arg(long)]
+    control: Option<PathBuf>,
+    /// Write the counters to this file at the end, as JSON
+    #[arg(long)]
+    stats: Option<PathBuf>,
     /// Append the log to this file rather than to standard error; RUST_LOG selects what is logged
     #[arg(long)]
     log: Option<PathBuf>,

@@ -311,6 +311,7 @@ impl<'g> Runner<'g> {
         if let Err(fault) = context::save(self.gpu, self.engine.id, &mut self.mmu, descriptor) {
             self.give_up(&fault);
         }
+        self.gpu.auditor.switch_out(self.mmu.client);
         self.spend(cost::CONTEXT_SWITCH);
         self.loaded = None;
         self.mmu.set_root(Root::None);
