@@ -27,6 +27,7 @@ from rig.outcome import Outcome
 from rig.paths import Layout
 from rig.process import Children
 from rig.stages import LIMITS, Stages
+from rig.summary import rows_of_run, rows_of_script, table
 
 
 class Folder(unittest.TestCase):
@@ -245,6 +246,31 @@ class Files(Folder):
         stored = json.loads((self.folder / "result.json").read_text())
         self.assertEqual(stored["stages"], [{"lane": "L1", "stage": "boot", "seconds": 1.5}])
         self.assertEqual(stored["exit_code"], 3)
+
+
+class Summary(Folder):
+    def test_checks_of_a_script(self) -> None:
+        text = "gemtest 1\nPASS blit/bcs0 12.5\nFAIL store-dword/rcs0 wrong value 0x0\nSKIP predicate no\nMETRIC x 1 s\nPASSED\n"
+        expected = [
+            ("L2-1", "blit/bcs0", "PASS 12.5"),
+            ("L2-1", "store-dword/rcs0", "FAIL wrong value 0x0"),
+            ("L2-1", "predicate", "SKIP no"),
+        ]
+        self.assertEqual(rows_of_script("L2-1", text), expected)
+
+    def test_whole_run(self) -> None:
+        self.assertIn("no result", rows_of_run(self.folder, [])[-1][2])
+        (self.folder / "l2-1.out").write_text("PASS a\n")
+        outcome = Outcome(exits={"L2-1": 1}, findings=[Finding("L1", ("------[ cut here ]------", "WARNING: x"))])
+        outcome.failures.append("L1: broken")
+        outcome.stages.append(("L1", "boot", 2.0))
+        outcome.store(self.folder / "result.json")
+        rows = rows_of_run(self.folder, [("L2-1", "l2-1.out")])
+        self.assertEqual([row[2] for row in rows], ["PASS", "FAIL exit code 1", "FAIL WARNING: x", "FAIL L1: broken", "2.0 s"])
+
+    def test_columns(self) -> None:
+        self.assertEqual(table([("a", "bb"), ("ccc", "d")]), "  a    bb\n  ccc  d")
+        self.assertEqual(table([]), "")
 
 
 class Processes(Folder):

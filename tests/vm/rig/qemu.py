@@ -15,6 +15,8 @@ _COMMON = ["console=ttyS0", "quiet", "panic=-1", "mitigations=off", "nokaslr", "
 # The framebuffer console would draw through the aperture, each access to which is a trap: on a virtual GPU, a trap
 # through two levels.
 _NO_FBDEV = ["drm_client_lib.active=none", "drm_kms_helper.fbdev_emulation=0"]
+# With nested virtualization, and without what TCG would only warn that it lacks.
+_CPU = "EPYC,+svm,+npt,-fxsr-opt,-misalignsse,-osvw,-topoext,-nrip-save,-xsavec"
 _L2_KERNEL = [*_COMMON, *_NO_FBDEV, "highres=off", "nohz=off"]
 
 
@@ -110,7 +112,7 @@ def l1_command(
         *("-name", f"kvmgt-{request.name},debug-threads=on"),
         *("-machine", "q35,memory-backend=ram,hpet=off"),
         *("-accel", "tcg,thread=multi,tb-size=512"),
-        *("-cpu", "EPYC,+svm,+npt"),
+        *("-cpu", _CPU),
         *("-smp", str(request.l1_cpus), "-m", request.memory),
         # Shared, because the emulated GPU reads and writes this memory itself.
         *("-object", f"memory-backend-memfd,id=ram,size={request.memory},share=on"),
@@ -121,11 +123,13 @@ def l1_command(
     ]
     console = output / "l1.log"
     if request.shell:
-        command += ["-chardev", f"stdio,id=console,mux=on,signal=off,logfile={console}", "-mon", "chardev=console"]
+        command += ["-chardev", f"stdio,id=console,mux=on,signal=off,logfile={console}"]
+        command += ["-object", "monitor-hmp,id=keys,chardev=console"]
     else:
         command += ["-chardev", f"file,id=console,path={console}"]
     command += ["-serial", "chardev:console"]
-    command += ["-chardev", f"socket,id=monitor,path={sockets.monitor},server=on,wait=off", "-mon", "chardev=monitor"]
+    command += ["-chardev", f"socket,id=monitor,path={sockets.monitor},server=on,wait=off"]
+    command += ["-object", "monitor-hmp,id=requests,chardev=monitor"]
     command += ["-device", "virtio-serial-pci,addr=7"]
     if request.gpu:
         device = {

@@ -235,17 +235,20 @@ class Session:
 
     def _save_registers(self, sockets: qemu.Sockets) -> None:
         """Where the processors of L1 stand tells the most about a stall."""
+        answer = b""
         try:
             with socket.socket(socket.AF_UNIX) as monitor:
                 monitor.settimeout(2.0)
                 monitor.connect(str(sockets.monitor))
                 monitor.sendall(b"info status\ninfo registers -a\n")
-                with (self._output / "registers.txt").open("wb") as output:
-                    while chunk := monitor.recv(65536):
-                        output.write(chunk)
+                while chunk := monitor.recv(65536):
+                    answer += chunk
         except OSError:
-            # A machine that does not even answer its monitor has no registers to show.
-            return
+            # The monitor does not end its answer; a machine that gives none at all has no registers to show.
+            pass
+        # What the monitor echoes, with all its cursor movements, stands in lines of its own.
+        lines = [line for line in answer.decode(errors="replace").splitlines() if not line.startswith("(qemu)")]
+        (self._output / "registers.txt").write_text("\n".join(lines) + "\n")
 
     def _judge(self) -> None:
         """Reads all logs once more when everything is over."""
