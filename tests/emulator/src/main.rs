@@ -103,10 +103,12 @@ fn main() -> Result<()> {
         for engine in &gpu.engines {
             scope.spawn(|| engine.run(&gpu));
         }
+        scope.spawn(|| gpu.display.run(&gpu));
         let served = server::serve(gpu.clone(), &arguments.socket);
         for engine in &gpu.engines {
             engine.shut_down();
         }
+        gpu.display.stop();
         served
     });
     gpu.auditor.finish();
