@@ -275,6 +275,12 @@ impl Interrupts {
         state.delayed.front().copied()
     }
 
+    /// Whether messages are delayed, or the next one will be.
+    pub fn is_delaying(&self) -> bool {
+        let state = self.state.lock();
+        matches!(state.fault, Some(MsiFault::Delay(left, _)) if left > 0) || !state.delayed.is_empty()
+    }
+
     /// Messages sent and messages dropped by a fault, since the start.
     pub fn counts(&self) -> (u64, u64) {
         let state = self.state.lock();
@@ -350,8 +356,11 @@ mod tests {
         irq.set_fault(Some(MsiFault::Delay(1, Duration::from_secs(1))));
         irq.raise(Group::Gt0, 1);
         assert_eq!(irq.counts().0, 0);
+        assert!(irq.is_delaying());
         let due = irq.send_delayed(Instant::now()).unwrap();
+        assert!(irq.is_delaying());
         assert_eq!(irq.send_delayed(due), None);
+        assert!(!irq.is_delaying());
         assert_eq!(irq.counts().0, 1);
     }
 

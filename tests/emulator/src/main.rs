@@ -2,12 +2,13 @@
 //! Serves a software GPU to one QEMU.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
 use anyhow::{Context, Result};
 use clap::Parser;
+use emulated_gpu::control::Control;
 use emulated_gpu::gpu::{Config, Gpu};
 use emulated_gpu::platform::Platform;
 use emulated_gpu::server;
@@ -93,15 +94,32 @@ fn main() -> Result<()> {
         hang_on_fault: !arguments.ignore_faults,
     };
     let gpu = Arc::new(Gpu::new(config)?);
+    if let Some(path) = &arguments.audit {
+        gpu.auditor.log_to(path)?;
+    }
+    let _control = arguments.control.as_ref().map(|path| Control::listen(path, gpu.clone())).transpose()?;
     log::info!("{} at {}", arguments.platform.title, arguments.socket.display());
-    thread::scope(|scope| {
+    let served = thread::scope(|scope| {
         for engine in &gpu.engines {
             scope.spawn(|| engine.run(&gpu));
         }
+        scope.spawn(|| gpu.display.run(&gpu));
         let served = server::serve(gpu.clone(), &arguments.socket);
         for engine in &gpu.engines {
             engine.shut_down();
         }
+        gpu.display.stop();
         served
-    })
+    });
+    gpu.auditor.finish();
+    if let Some(path) = &arguments.stats {
+        write_statistics(&gpu, path)?;
+    }
+    served
+}
+
+fn write_statistics(gpu: &Gpu, path: &Path) -> Result<()> {
+    let mut text = serde_json::to_string_pretty(&gpu.stats.snapshot(gpu))?;
+    text.push('\n');
+    std::fs::write(path, text).with_context(|| format!("writing the statistics to {}", path.display()))
 }

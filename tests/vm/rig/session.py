@@ -14,7 +14,7 @@ from pathlib import Path
 
 from . import qemu
 from .cli import Request
-from .dmesg import Finding, Scanner, as_dmesg, read_console, read_kmsg, without_duplicates
+from .dmesg import Finding, Scanner, as_dmesg, read_console, read_kmsg, without, without_duplicates
 from .errors import RigError, UsageError
 from .events import Event, parse_event
 from .follow import Follower
@@ -276,7 +276,7 @@ class Session:
         stem.with_name(f"{stem.name}.dmesg").write_text(as_dmesg(records))
         stem.with_name(f"{stem.name}.kmsg").unlink(missing_ok=True)
         findings = scanner.scan(lane, records)
-        findings += scanner.scan(lane, read_console(stem.with_name(f"{stem.name}.log")))
+        findings += scanner.scan(lane, without(read_console(stem.with_name(f"{stem.name}.log")), records))
         findings += scanner.scan(lane, read_console(stem.with_name(f"{stem.name}.qemu")))
         return findings
 

@@ -6,12 +6,17 @@
 mod commands;
 mod context;
 mod cost;
+mod fault;
 mod id;
 mod mmu;
 mod port;
 pub mod privilege;
 pub mod regs;
 mod runner;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -19,6 +24,7 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 
 use crate::gpu::Gpu;
+pub use fault::{EngineFault, FaultInjection};
 pub use id::EngineId;
 pub use mmu::{Mmu, Root};
 pub use port::Descriptor;
@@ -42,6 +48,8 @@ pub struct Engine {
     /// Something in the port wants to be looked at by the runner.
     attention: AtomicBool,
     tlb_invalid: AtomicBool,
+    /// What tests want to go wrong.
+    pub faults: FaultInjection,
 }
 
 impl Engine {
@@ -55,6 +63,7 @@ impl Engine {
             released: Condvar::new(),
             attention: AtomicBool::new(false),
             tlb_invalid: AtomicBool::new(false),
+            faults: FaultInjection::default(),
         }
     }
 
@@ -136,6 +145,17 @@ impl Engine {
     /// Lets the engine forget its cached translations before its next access.
     pub fn invalidate_tlb(&self) {
         self.tlb_invalid.store(true, Ordering::Release);
+    }
+
+    /// Whether the engine met something from which only a reset recovers.
+    pub fn is_hung(&self) -> bool {
+        self.port.lock().hung
+    }
+
+    /// Makes something go wrong.
+    pub fn inject(&self, fault: EngineFault) {
+        self.faults.inject(fault);
+        self.notify();
     }
 
     /// Wakes the engine if it waits for memory to change.

@@ -79,6 +79,8 @@ pub struct Runner<'g> {
     /// GPU time up to which the engine has worked.
     worked_until: Instant,
     context_since: Instant,
+    /// The context at hand stands still until then, by an injected fault.
+    held_until: Option<Instant>,
 }
 
 impl<'g> Runner<'g> {
@@ -95,6 +97,7 @@ impl<'g> Runner<'g> {
             hung: false,
             worked_until: Instant::now(),
             context_since: Instant::now(),
+            held_until: None,
         }
     }
 
@@ -127,12 +130,22 @@ impl<'g> Runner<'g> {
         if self.loaded.is_none() && !self.start() {
             return if self.hung { Step::Hung } else { Step::Idle };
         }
+        if let Some(hold) = self.held_until.map(|until| until.saturating_duration_since(Instant::now())) {
+            if !hold.is_zero() {
+                return Step::Busy(hold);
+            }
+            self.held_until = None;
+        }
         for _ in 0..commands {
             if self.engine.attention.load(Ordering::Relaxed) {
                 return Step::Busy(Duration::ZERO);
             }
             if self.at_end_of_ring() {
                 return self.finish_element();
+            }
+            if self.engine.faults.take_hang() {
+                log::info!("{}: hangs by request", self.engine.id.name());
+                return self.hang();
             }
             match self.execute_next() {
                 Ok(Outcome::Next) => {}
@@ -238,6 +251,8 @@ impl<'g> Runner<'g> {
         self.gpu.stats.context(self.engine.id);
         self.spend(cost::CONTEXT_SWITCH);
         self.context_since = Instant::now();
+        let delay = self.engine.faults.completion_delay();
+        self.held_until = (!delay.is_zero()).then(|| self.context_since + delay);
         if let Err(fault) = context::load(self.gpu, self.engine.id, &mut self.mmu, descriptor) {
             self.give_up(&fault);
             return;
@@ -311,6 +326,7 @@ impl<'g> Runner<'g> {
         if let Err(fault) = context::save(self.gpu, self.engine.id, &mut self.mmu, descriptor) {
             self.give_up(&fault);
         }
+        self.gpu.auditor.switch_out(self.mmu.client);
         self.gpu.auditor.switch_out(self.mmu.client);
         self.spend(cost::CONTEXT_SWITCH);
         self.loaded = None;
