@@ -99,7 +99,7 @@ explain_failure() {
 		else
 			guess_cause "$log"
 			echo '  last lines of the log:'
-			tail -n 5 -- "$log" | sed 's/^/    /'
+			tail -n 5 -- "$log" | awk '{ print "    " $0 }'
 		fi
 		echo "  log:   $log"
 	} >&2
