@@ -62,7 +62,9 @@ class Stall:
     def __str__(self) -> str:
         where = f"{self.lane}: " if self.lane else ""
         if self.whole is not None:
-            return f"{where}the run's limit of {self.whole:.0f} s passed in stage '{self.stage}', {self.seconds:.0f} s after it began"
+            return (
+                f"{where}the run's limit of {self.whole:.0f} s passed in stage '{self.stage}', after {self.seconds:.0f} s of it"
+            )
         return f"{where}stage '{self.stage}' stalled: no end after {self.seconds:.0f} s"
 
 
