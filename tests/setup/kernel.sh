@@ -146,7 +146,7 @@ unpack_modules() {
 		dpkg-deb -x "$(deb_of "linux-$name-$release")" "$unpacked"
 	done
 	mv -- "$unpacked/usr/lib" "$unpacked/lib"
-	rm -rf -- "$unpacked/usr"
+	rm -rf -- "${unpacked:?}/usr"
 	mv -- "$unpacked/lib/modules/$release/vmlinuz" "$unpacked/vmlinuz"
 	mv -T -- "$unpacked" "$kernel_dir/modules.partial"
 }
