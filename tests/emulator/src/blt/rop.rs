@@ -51,13 +51,45 @@ impl Combination {
 
     /// Replaces `destination`, one row, by its combination with `source`. A source that is not used may be empty.
     pub fn apply(&self, source: &[u8], destination: &mut [u8]) {
-        for (index, chunk) in destination.chunks_mut(8).enumerate() {
-            let source = source.get(8 * index..).unwrap_or(&[]);
-            let (old, source) = (load(chunk), load(&source[..source.len().min(8)]));
-            let new = combine(self.code, self.pattern, source, old);
-            let merged = (old & !self.mask | new & self.mask).to_le_bytes();
-            chunk.copy_from_slice(&merged[..chunk.len()]);
+        let table = self.table();
+        let whole = destination.len() / 8 * 8;
+        let (words, rest) = destination.split_at_mut(whole);
+        let words = words.chunks_exact_mut(8);
+        if source.is_empty() {
+            words.for_each(|word| word.copy_from_slice(&table.look_up(0, load(word)).to_le_bytes()));
+        } else {
+            words.zip(source.chunks_exact(8)).for_each(|(word, source)| {
+                word.copy_from_slice(&table.look_up(load(source), load(word)).to_le_bytes());
+            });
         }
+        let source = source.get(whole..).map_or(&[][..], |source| &source[..source.len().min(rest.len())]);
+        let new = table.look_up(load(source), load(rest)).to_le_bytes();
+        rest.copy_from_slice(&new[..rest.len()]);
+    }
+
+    /// What becomes of each bit for the four pairs of source and destination. Pattern and mask are the same for every
+    /// 8 bytes, so that they are folded in here once.
+    fn table(&self) -> Table {
+        let result = |source: u64, destination: u64| {
+            combine(self.code, self.pattern, source, destination) & self.mask | destination & !self.mask
+        };
+        Table { neither: result(0, 0), destination: result(0, !0), source: result(!0, 0), both: result(!0, !0) }
+    }
+}
+
+/// Results by which of the two inputs are set.
+struct Table {
+    neither: u64,
+    destination: u64,
+    source: u64,
+    both: u64,
+}
+
+impl Table {
+    fn look_up(&self, source: u64, destination: u64) -> u64 {
+        let with = destination & self.both | !destination & self.source;
+        let without = destination & self.destination | !destination & self.neither;
+        source & with | !source & without
     }
 }
 

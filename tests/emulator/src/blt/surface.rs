@@ -147,38 +147,41 @@ impl Surface {
 }
 
 impl Piece {
-    /// The parts of columns that belong to the piece: first byte in the tile's row, width, position in the band's row.
-    fn columns(self) -> impl Iterator<Item = (usize, usize, usize)> {
-        let mut x = self.x;
-        std::iter::from_fn(move || {
-            let rest = (self.x + self.width).checked_sub(x).filter(|rest| *rest > 0)?;
-            let (start, width) = (x, (COLUMN - x % COLUMN).min(rest));
-            x += width;
-            Some((start, width, start - self.x))
-        })
-    }
-
     /// Offset in the tile.
     fn offset(x: usize, y: usize) -> usize {
         x / COLUMN * (COLUMN * Tiling::Y.rows() as usize) + y * COLUMN + x % COLUMN
     }
 
+    /// Width of what belongs to a column that begins further left, and of the rest.
+    fn split(self) -> (usize, usize) {
+        let head = (self.x.next_multiple_of(COLUMN) - self.x).min(self.width);
+        (head, self.width - head)
+    }
+
     /// Copies the piece from a tile to the band.
     fn detile(self, tile: &[u8], pitch: usize, band: &mut [u8]) {
-        for (x, width, column) in self.columns() {
-            for row in 0..self.height {
-                let (from, to) = (Self::offset(x, self.y + row), self.band + row * pitch + column);
-                copy(&tile[from..from + width], &mut band[to..to + width]);
+        let (head, _) = self.split();
+        for row in 0..self.height {
+            let (left, columns) = band[self.band + row * pitch..][..self.width].split_at_mut(head);
+            let at = Self::offset(self.x, self.y + row);
+            left.copy_from_slice(&tile[at..at + head]);
+            for (index, column) in columns.chunks_mut(COLUMN).enumerate() {
+                let at = Self::offset(self.x + head + COLUMN * index, self.y + row);
+                copy(&tile[at..at + column.len()], column);
             }
         }
     }
 
     /// Copies the piece from the band to its place in a tile.
     fn tile(self, band: &[u8], pitch: usize, tile: &mut [u8]) {
-        for (x, width, column) in self.columns() {
-            for row in 0..self.height {
-                let (to, from) = (Self::offset(x, self.y + row), self.band + row * pitch + column);
-                copy(&band[from..from + width], &mut tile[to..to + width]);
+        let (head, _) = self.split();
+        for row in 0..self.height {
+            let (left, columns) = band[self.band + row * pitch..][..self.width].split_at(head);
+            let at = Self::offset(self.x, self.y + row);
+            tile[at..at + head].copy_from_slice(left);
+            for (index, column) in columns.chunks(COLUMN).enumerate() {
+                let at = Self::offset(self.x + head + COLUMN * index, self.y + row);
+                copy(column, &mut tile[at..at + column.len()]);
             }
         }
     }
@@ -190,15 +193,13 @@ impl Piece {
         if self.width * self.height == tile.len() {
             return put(0, tile.len());
         }
-        for (x, width, _) in self.columns() {
-            if width == COLUMN {
-                // Rows of a column follow each other.
-                put(Self::offset(x, self.y), COLUMN * self.height)?;
-                continue;
-            }
-            for row in 0..self.height {
-                put(Self::offset(x, self.y + row), width)?;
-            }
+        let (head, rest) = self.split();
+        let whole = self.x + head..self.x + head + rest / COLUMN * COLUMN;
+        // Rows of a whole column follow each other.
+        whole.clone().step_by(COLUMN).try_for_each(|x| put(Self::offset(x, self.y), COLUMN * self.height))?;
+        for (x, width) in [(self.x, head), (whole.end, rest % COLUMN)] {
+            let rows = if width == 0 { 0 } else { self.height };
+            (0..rows).try_for_each(|row| put(Self::offset(x, self.y + row), width))?;
         }
         Ok(())
     }
