@@ -21,6 +21,7 @@ mod scanout;
 mod sink;
 #[cfg(test)]
 mod tests;
+mod update;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -153,8 +154,13 @@ impl Display {
         let mut state = self.state.lock();
         match self.blocks.get(&offset) {
             Some(Block::Pipe) => {
-                let pipe = pipe::pipe_of(&gpu.bar0, offset);
-                state.pipes[pipe].read(&Self::context(gpu, now), offset)
+                let pipe = &mut state.pipes[pipe::pipe_of(&gpu.bar0, offset)];
+                let held = pipe.is_held();
+                let value = pipe.read(&Self::context(gpu, now), offset);
+                if held && !pipe.is_held() {
+                    self.wake.notify_all();
+                }
+                value
             }
             Some(Block::Palette) => {
                 let (pipe, data) = palette::locate(offset);

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::bar0::Bar0;
 use crate::display::pixel::{Timing, TRANSCODERS};
 use crate::display::plane::{self, Effect, Planes};
+use crate::display::update::{Event, Watch};
 use crate::irq::{Group, Interrupts};
 use crate::platform::DisplayKind;
 
@@ -26,13 +27,6 @@ const FLIP_STAMP: u32 = 0x4c;
 
 const VBLANK: u32 = 1 << 0;
 const GROUPS: [Group; PIPES] = [Group::PipeA, Group::PipeB, Group::PipeC];
-
-/// For how long after an access to a pipe's registers a vertical blank waits for the next one.
-const PATIENCE: Duration = Duration::from_millis(3);
-/// The same after a look at the scan line just before the blank: software that waits for it.
-const SHORT_PATIENCE: Duration = Duration::from_micros(1500);
-/// A blank is never later than this, or half a frame.
-const LONGEST_WAIT: Duration = Duration::from_millis(10);
 
 /// Offsets that this block answers for.
 pub fn claims() -> impl Iterator<Item = u32> {
@@ -73,10 +67,8 @@ struct Raster {
 
 /// One pipe.
 ///
-/// A CPU under emulation takes some 50 us for a register access, a hundred times as long as a real one. A driver that
-/// starts a plane update 100 us before the vertical blank, which is plenty on hardware, would be caught by the blank
-/// half-way. So the raster waits: a blank that falls due while software is busy with the pipe's registers starts when
-/// it has finished, within limits; the following ones are on time again.
+/// A vertical blank that falls due during a plane update starts when the update is over, see [`Watch`]; the following
+/// ones are on time again.
 #[derive(Debug)]
 pub struct Pipe {
     index: usize,
@@ -86,8 +78,7 @@ pub struct Pipe {
     flips: u32,
     frame_stamp: u32,
     flip_stamp: u32,
-    /// Until when software is taken to be in the middle of an update.
-    busy_until: Option<Instant>,
+    watch: Watch,
     /// Whether other surfaces are shown than when somebody last asked.
     changed: bool,
     /// What is scanned out.
@@ -118,7 +109,7 @@ impl Pipe {
             flips: 0,
             frame_stamp: 0,
             flip_stamp: 0,
-            busy_until: None,
+            watch: Watch::new(),
             changed: false,
             planes: Planes::default(),
         }
@@ -138,6 +129,11 @@ impl Pipe {
         self.raster.map(|raster| 1.0 / raster.timing.frame.as_secs_f64())
     }
 
+    /// Whether a blank waits for an update, so that the end of it is worth to know.
+    pub fn is_held(&self) -> bool {
+        self.is_running() && self.watch.is_open()
+    }
+
     /// Whether a running pipe shows other surfaces than at the last call.
     pub fn take_changed(&mut self) -> bool {
         self.is_running() && std::mem::take(&mut self.changed)
@@ -151,11 +147,10 @@ impl Pipe {
         if context.now < due {
             return Some(due);
         }
-        let latest = due + LONGEST_WAIT.min(frame / 2);
-        if let Some(busy) = self.busy_until.filter(|busy| *busy > context.now && context.now < latest) {
-            return Some(busy.min(latest));
+        if let Some(until) = self.watch.wait_until(context.now) {
+            return Some(until);
         }
-        self.busy_until = None;
+        self.watch.close();
         let late = context.now.duration_since(raster.vblank).as_nanos();
         let missed = u32::try_from(late / frame.as_nanos().max(1)).unwrap_or(u32::MAX);
         let vblank = raster.vblank + frame.checked_mul(missed).unwrap_or(frame);
@@ -186,17 +181,15 @@ impl Pipe {
         }
     }
 
-    /// The line that is scanned, and whether the vertical blank is near or overdue.
-    fn line(&self, raster: &Raster, now: Instant) -> (u32, bool) {
+    /// The line that is scanned; the last visible one while the blank waits.
+    fn line(raster: &Raster, now: Instant) -> u32 {
         let timing = &raster.timing;
-        let before_blank = timing.vblank_start.checked_sub(1).unwrap_or(timing.lines - 1);
         let elapsed = now.saturating_duration_since(raster.vblank);
         if elapsed >= timing.frame {
-            return (before_blank, true);
+            return timing.vblank_start.checked_sub(1).unwrap_or(timing.lines - 1);
         }
         let passed = elapsed.as_nanos() * u128::from(timing.lines) / timing.frame.as_nanos().max(1);
-        let line = (timing.vblank_start + passed as u32) % timing.lines;
-        (line, timing.frame - elapsed < Duration::from_micros(250))
+        (timing.vblank_start + passed as u32) % timing.lines
     }
 
     /// Reads a register; `offset` is one of [`claims`].
@@ -205,24 +198,23 @@ impl Pipe {
             return context.bar0.load(offset);
         }
         self.advance(context);
-        let mut patience = PATIENCE;
-        let value = match offset - self.base() {
-            SCAN_LINE => self.raster.map_or(0, |raster| {
-                let (line, near) = self.line(&raster, context.now);
-                if near {
-                    patience = SHORT_PATIENCE;
-                }
-                let lines = raster.timing.lines;
-                (line + lines - raster.timing.lag % lines) % lines
-            }),
-            FRAME_COUNT => self.frames,
+        match offset - self.base() {
+            SCAN_LINE => {
+                self.watch.note(Event::Line, context.now);
+                self.raster.map_or(0, |raster| {
+                    let lines = raster.timing.lines;
+                    (Self::line(&raster, context.now) + lines - raster.timing.lag % lines) % lines
+                })
+            }
+            FRAME_COUNT => {
+                self.watch.note(Event::Count, context.now);
+                self.frames
+            }
             FLIP_COUNT => self.flips,
             FRAME_STAMP => self.frame_stamp,
             FLIP_STAMP => self.flip_stamp,
             _ => context.bar0.load(offset),
-        };
-        self.busy_until = Some(context.now + patience);
-        value
+        }
     }
 
     /// Writes a register; `offset` is one of [`claims`].
@@ -234,7 +226,6 @@ impl Pipe {
             return;
         }
         self.advance(context);
-        self.busy_until = Some(context.now + PATIENCE);
         let register = offset - self.base();
         match register {
             FLIP_COUNT => self.flips = value,
@@ -242,6 +233,9 @@ impl Pipe {
             _ if plane::read_only(register) => {}
             _ => {
                 context.bar0.store(offset, value);
+                if !plane::is_cursor(register) {
+                    self.watch.note(Event::Plane, context.now);
+                }
                 match self.planes.wrote(context.bar0, self.base(), register) {
                     Effect::None => {}
                     Effect::Now(plane) => {
@@ -272,7 +266,7 @@ impl Pipe {
                 let blank = blank + Duration::from_nanos(1);
                 let vblank = context.now.checked_sub(blank).unwrap_or(context.now);
                 self.raster = Some(Raster { transcoder, timing, vblank });
-                self.busy_until = None;
+                self.watch = Watch::new();
             }
             (Some(_), false) => {
                 self.raster = None;

@@ -145,6 +145,11 @@ pub fn read_only(register: u32) -> bool {
         || (register >= FIRST_PLANE && register % 0x100 == (FIRST_PLANE + SURFACE_LIVE) % 0x100)
 }
 
+/// Whether a register of a pipe is one of the cursor, which drivers also move outside of updates.
+pub fn is_cursor(register: u32) -> bool {
+    (CURSOR..FIRST_PLANE).contains(&register)
+}
+
 /// The registers of a pipe, from its base, that belong to its planes and cursor.
 pub fn registers() -> impl Iterator<Item = u32> {
     let cursor = (CURSOR..CURSOR + 0x30).step_by(4);

@@ -57,6 +57,12 @@ impl Rig {
         pending
     }
 
+    /// Ends an update of pipe A, which began without a look at the scan line.
+    fn updated(&self) {
+        self.read(SCAN_LINE);
+        self.read(FRAME_COUNT);
+    }
+
     /// Lets time pass in steps of a quarter of a millisecond.
     fn pass(&mut self, time: Duration) {
         let end = self.now + time;
@@ -154,7 +160,8 @@ fn the_scan_line_runs_through_the_frame() {
     rig.now += Duration::from_micros(16_666 * 540 / 1125);
     assert!(rig.read(SCAN_LINE).abs_diff(539) <= 1);
     let count = rig.read(FRAME_COUNT);
-    // Nothing touches the registers for longer than an update may take, and then the blank starts.
+    rig.write(0x70188, 15);
+    rig.updated();
     rig.now += Duration::from_micros(16_666 * 545 / 1125);
     assert_eq!(rig.read(FRAME_COUNT), count + 1);
     assert!((1080..1090).contains(&rig.read(SCAN_LINE)));
@@ -164,29 +171,30 @@ fn the_scan_line_runs_through_the_frame() {
 fn the_blank_waits_for_an_update_that_is_under_way() {
     let mut rig = Rig::new("skl");
     rig.start();
-    // 150 us before the blank, as close as i915 begins.
+    // 150 us before the blank, about as close as i915 begins.
     rig.now += Duration::from_micros(16_666 * 1080 / 1125 - 150);
+    let line = rig.read(SCAN_LINE);
     let count = rig.read(FRAME_COUNT);
+    assert!((1060..1075).contains(&line));
     for _ in 0..30 {
-        rig.now += Duration::from_micros(80);
+        rig.now += Duration::from_micros(1000);
         rig.write(0x70188, 15);
         rig.gpu.display.tick(&rig.gpu, rig.now);
     }
     assert_eq!(rig.read(SCAN_LINE), 1078, "still just before the blank");
     assert_eq!(rig.read(FRAME_COUNT), count);
     let due = rig.gpu.display.tick(&rig.gpu, rig.now).unwrap();
-    assert!(due <= rig.now + Duration::from_millis(3));
+    assert!(due <= rig.now + Duration::from_millis(1), "the update is over");
     rig.now = due;
-    rig.gpu.display.tick(&rig.gpu, rig.now);
-    assert_eq!(rig.read(FRAME_COUNT), count + 1);
     let next = rig.gpu.display.tick(&rig.gpu, rig.now).unwrap();
-    assert!(next < rig.now + Duration::from_millis(14), "the next blank is on time again");
+    assert_eq!(rig.read(FRAME_COUNT), count + 2, "frames that took too long are counted");
+    assert!(next < rig.now + Duration::from_millis(17), "the next blank is on time again");
     // Whatever software does, the blank comes.
     for _ in 0..500 {
-        rig.now += Duration::from_micros(100);
+        rig.now += Duration::from_micros(1000);
         rig.write(0x70188, 15);
     }
-    assert!(rig.read(FRAME_COUNT) - count >= 3);
+    assert!(rig.read(FRAME_COUNT) - count >= 20);
 }
 
 #[test]
@@ -197,6 +205,7 @@ fn a_flip_takes_effect_at_the_blank_and_says_so() {
         rig.acknowledge();
         rig.write(0x70180, ENABLE | 4 << 24);
         rig.write(SURFACE, 0x40_0000);
+        rig.updated();
         rig.pass(Duration::from_millis(2));
         assert_eq!((rig.read(SURFACE_LIVE), rig.acknowledge()), (0, 0));
         rig.pass(Duration::from_millis(17));
@@ -376,7 +385,7 @@ fn pictures_come_out_of_every_tiling() {
         rig.write(0x70188, stride);
         rig.write(0x70180, ENABLE | 4 << 24 | tiling << 10);
         rig.write(SURFACE, 0x10_0000);
-        rig.gpu.display.tick(&rig.gpu, rig.now + Duration::from_millis(30));
+        rig.gpu.display.tick(&rig.gpu, rig.now + Duration::from_millis(60));
         let image = rig.gpu.display.capture(&rig.gpu, 0).unwrap();
         assert_eq!((image.width, image.height), (256, 64));
         assert_eq!(image.pixel(130, 37), Some([0x33, 0x22, 0x11]), "tiling {tiling}");
@@ -401,7 +410,7 @@ fn the_cursor_is_blended_over_the_primary_plane() {
     rig.write(0x70080, 0x27);
     rig.write(0x70088, 1 << 16 | 3);
     rig.write(0x70084, 0x10_4000);
-    rig.gpu.display.tick(&rig.gpu, rig.now + Duration::from_millis(30));
+    rig.gpu.display.tick(&rig.gpu, rig.now + Duration::from_millis(60));
     let image = rig.gpu.display.capture(&rig.gpu, 0).unwrap();
     let rest = (100u32 * 127 / 255) as u8;
     assert_eq!(image.pixel(4, 3), Some([30 + rest, 20 + rest, 10 + rest]));
