@@ -57,12 +57,14 @@ if [[ -e /etc/resolv.conf ]]; then
 	lay_file "$(realpath -- /etc/resolv.conf)" "$top/etc/resolv.conf"
 fi
 bundle=/etc/ssl/certs/ca-certificates.crt
-for file in "${SSL_CERT_FILE:-}" "${CURL_CA_BUNDLE:-}" "$bundle"; do
-	if [[ -n $file && -f $file ]]; then
-		lay_file "$(realpath -- "$file")" "$top$bundle"
-		break
-	fi
-done
+if [[ -z ${KVMGT_OWN_CERTIFICATES:-} ]]; then
+	for file in "${SSL_CERT_FILE:-}" "${CURL_CA_BUNDLE:-}" "$bundle"; do
+		if [[ -n $file && -f $file ]]; then
+			lay_file "$(realpath -- "$file")" "$top$bundle"
+			break
+		fi
+	done
+fi
 
 if [[ ! -d $top$PWD ]]; then
 	say_error "the folder $PWD cannot be seen from inside the root" \
@@ -70,8 +72,9 @@ if [[ ! -d $top$PWD ]]; then
 	exit 1
 fi
 
-# What the host's programs need to know (its language, its locale, its paths to certificates) is wrong inside.
-unset SSL_CERT_DIR LD_LIBRARY_PATH LD_PRELOAD RUSTUP_HOME RUSTUP_TOOLCHAIN RUSTC RUSTC_WRAPPER RUSTFLAGS_HOST PYTHONHOME PYTHONPATH
+# What tells the host's programs where their things are is wrong inside.
+unset SSL_CERT_DIR LD_LIBRARY_PATH LD_PRELOAD RUSTUP_HOME RUSTUP_TOOLCHAIN RUSTC RUSTC_WRAPPER \
+	PYTHONHOME PYTHONPATH
 export HOME=/root USER=root LOGNAME=root SHELL=/bin/bash LC_ALL=C.UTF-8 TMPDIR=/tmp
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export SSL_CERT_FILE=$bundle CURL_CA_BUNDLE=$bundle CARGO_HTTP_CAINFO=$bundle

@@ -24,7 +24,7 @@ say_error() {
 locate_cache() {
 	if [[ -z ${KVMGT_CACHE:-} && -z ${HOME:-} ]]; then
 		say_error "neither KVMGT_CACHE nor HOME is set, so there is no place for the cache" \
-			"set KVMGT_CACHE to a folder with 12 GB free"
+			"set KVMGT_CACHE to a folder with 10 GB free"
 		return 1
 	fi
 	KVMGT_CACHE=$(realpath -m -- "${KVMGT_CACHE:-$HOME/.cache/kvmgt}")
@@ -48,9 +48,9 @@ choose_namespace() {
 	else
 		say_error "you are not root, and user namespaces with subordinate ids do not work here" \
 			"run this as root, or allow them: apt-get install uidmap; a line for $(id -un) in" \
-			"/etc/subuid and /etc/subgid (usermod --add-subuids 100000-165535 --add-subgids 100000-165535" \
-			"$(id -un)); sysctl kernel.unprivileged_userns_clone=1 where that exists;" \
-			"sysctl kernel.apparmor_restrict_unprivileged_userns=0 where that exists"
+			"/etc/subuid and /etc/subgid (usermod --add-subuids 100000-165535 --add-subgids" \
+			"100000-165535 $(id -un)); where these exist: sysctl kernel.unprivileged_userns_clone=1" \
+			"and sysctl kernel.apparmor_restrict_unprivileged_userns=0"
 	fi
 	return 1
 }

@@ -5,7 +5,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from rig.dmesg import Finding, Record, Scanner, as_dmesg, read_console, read_kmsg, without_duplicates
+from rig.dmesg import Finding, Record, Scanner, as_dmesg, read_console, read_kmsg, without, without_duplicates
 
 WARN = """------------[ cut here ]------------
 WARNING: drivers/gpu/drm/i915/gvt/gtt.c:12 at ppgtt_free+0x12/0x40 [kvmgt], CPU#1: qemu/77
@@ -113,7 +113,11 @@ class Files(unittest.TestCase):
         self.assertEqual(read_kmsg(self.path), [])
         self.assertEqual(read_console(self.path), [])
 
-    def test_the_same_message_in_two_logs_counts_once(self) -> None:
+    def test_the_console_counts_only_where_it_says_more(self) -> None:
+        console = [Record(6, "------------[ cut here ]------------"), Record(6, "Kernel panic - not syncing: x")]
+        self.assertEqual(without(console, [Record(4, "------------[ cut here ]------------")]), console[1:])
+
+    def test_the_same_message_counts_once(self) -> None:
         findings = [Finding("L1", ("BUG: a",)), Finding("L1", ("BUG: a", "Call Trace:")), Finding("L2-1", ("BUG: a",))]
         self.assertEqual(len(without_duplicates(findings)), 2)
 

@@ -149,7 +149,7 @@ class Watchdog(unittest.TestCase):
         self.now += 999
         self.assertIsNone(stages.stalled())
         self.now += 2
-        self.assertIn("L2-1: stage 'workload'", str(stages.stalled()))
+        self.assertIn("L2-1: the run's limit of 1000 s passed in stage 'workload'", str(stages.stalled()))
 
     def test_patience_stretches_the_limits(self) -> None:
         stages = self.stages(patience=2)

@@ -134,6 +134,7 @@ fn mailbox(gpu: &Gpu, request: u32) {
     const DISPLAY_IPS_CONTROL: u32 = 0x19;
     const DYNAMIC_DUTY_CYCLE: u32 = 0x1a;
     const SAGV_CONTROL: u32 = 0x21;
+    const DISPLAY_FREQ: u32 = 0x17;
     const BDW_DISPLAY_FREQ_CHANGE: u32 = 0x18;
 
     let data = gpu.bar0.load(PCODE_DATA);
@@ -143,7 +144,7 @@ fn mailbox(gpu: &Gpu, request: u32) {
         READ_RC6VIDS => (0, 0),
         MIN_FREQ_TABLE => (data, 0),
         READ_OC_PARAMS | WRITE_MIN_FREQ_TABLE | WRITE_RC6VIDS | DISPLAY_IPS_CONTROL => (0, 0),
-        DYNAMIC_DUTY_CYCLE | BDW_DISPLAY_FREQ_CHANGE => (0, 0),
+        DYNAMIC_DUTY_CYCLE | DISPLAY_FREQ | BDW_DISPLAY_FREQ_CHANGE => (0, 0),
         unknown => {
             log::warn!("pcode mailbox: unknown command {unknown:#x}, data {data:#x}");
             (data, PCODE_ILLEGAL_COMMAND)

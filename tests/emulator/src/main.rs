@@ -44,6 +44,9 @@ struct Arguments {
     /// Unix socket for requests as JSON lines
     #[arg(long)]
     control: Option<PathBuf>,
+    /// Folder for the pictures that requests at the control socket ask for
+    #[arg(long)]
+    pictures: Option<PathBuf>,
     /// Write the counters to this file at the end, as JSON
     #[arg(long)]
     stats: Option<PathBuf>,
@@ -97,16 +100,19 @@ fn main() -> Result<()> {
     if let Some(path) = &arguments.audit {
         gpu.auditor.log_to(path)?;
     }
-    let _control = arguments.control.as_ref().map(|path| Control::listen(path, gpu.clone())).transpose()?;
+    let listen = |path: &PathBuf| Control::listen(path, gpu.clone(), arguments.pictures.clone());
+    let _control = arguments.control.as_ref().map(listen).transpose()?;
     log::info!("{} at {}", arguments.platform.title, arguments.socket.display());
     let served = thread::scope(|scope| {
         for engine in &gpu.engines {
             scope.spawn(|| engine.run(&gpu));
         }
+        scope.spawn(|| gpu.display.run(&gpu));
         let served = server::serve(gpu.clone(), &arguments.socket);
         for engine in &gpu.engines {
             engine.shut_down();
         }
+        gpu.display.stop();
         served
     });
     gpu.auditor.finish();

@@ -25,6 +25,19 @@ pub enum DisplayKind {
     Broxton,
 }
 
+/// South display that i915 takes for granted next to a platform in a virtual machine (`intel_pch.c`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pch {
+    /// Lynx Point, low power variant.
+    LynxPoint,
+    /// Sunrise Point.
+    SunrisePoint,
+    /// Cannon Point.
+    CannonPoint,
+    /// The display has no south part.
+    None,
+}
+
 /// What distinguishes one emulated GPU from another.
 #[derive(Debug)]
 pub struct Platform {
@@ -42,6 +55,8 @@ pub struct Platform {
     pub gen: Gen,
     /// Flavour of the display side.
     pub display: DisplayKind,
+    /// South display.
+    pub pch: Pch,
     /// `GEN8_FUSE2` (0x9120): enabled slices and disabled subslices.
     pub fuse2: u32,
     /// `EU_DISABLE0..2` (0x9134..0x913c).
@@ -64,6 +79,7 @@ pub static PLATFORMS: [Platform; 6] = [
         revision: 9,
         gen: Gen::Gen8,
         display: DisplayKind::Broadwell,
+        pch: Pch::LynxPoint,
         fuse2: 0x0200_0000,
         eu_disable: [0, 0xffff_0000, 0xffff_ffff],
         timestamp_hz: 12_500_000,
@@ -78,6 +94,7 @@ pub static PLATFORMS: [Platform; 6] = [
         revision: 6,
         gen: Gen::Gen9,
         display: DisplayKind::Skylake,
+        pch: Pch::SunrisePoint,
         fuse2: 0x0280_0000,
         eu_disable: [0xff00_0000, 0xffff_ffff, 0xffff_ffff],
         timestamp_hz: 12_000_000,
@@ -92,6 +109,7 @@ pub static PLATFORMS: [Platform; 6] = [
         revision: 0x0b,
         gen: Gen::Gen9,
         display: DisplayKind::Broxton,
+        pch: Pch::None,
         fuse2: 0x0280_0000,
         eu_disable: [0xffc0_c0c0, 0xffff_ffff, 0xffff_ffff],
         timestamp_hz: 19_200_000,
@@ -106,6 +124,7 @@ pub static PLATFORMS: [Platform; 6] = [
         revision: 4,
         gen: Gen::Gen9,
         display: DisplayKind::Skylake,
+        pch: Pch::SunrisePoint,
         fuse2: 0x0280_0000,
         eu_disable: [0xff00_0000, 0xffff_ffff, 0xffff_ffff],
         timestamp_hz: 12_000_000,
@@ -120,6 +139,7 @@ pub static PLATFORMS: [Platform; 6] = [
         revision: 0,
         gen: Gen::Gen9,
         display: DisplayKind::Skylake,
+        pch: Pch::CannonPoint,
         fuse2: 0x0280_0000,
         eu_disable: [0xff00_0000, 0xffff_ffff, 0xffff_ffff],
         timestamp_hz: 12_000_000,
@@ -134,6 +154,7 @@ pub static PLATFORMS: [Platform; 6] = [
         revision: 3,
         gen: Gen::Gen9,
         display: DisplayKind::Skylake,
+        pch: Pch::CannonPoint,
         fuse2: 0x0280_0000,
         eu_disable: [0xff00_0000, 0xffff_ffff, 0xffff_ffff],
         timestamp_hz: 12_000_000,

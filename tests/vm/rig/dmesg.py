@@ -151,8 +151,14 @@ def read_console(path: Path) -> list[Record]:
     return [Record(_INFO_LEVEL, _PREFIX_RE.sub("", line)) for line in _lines(path)]
 
 
+def without(records: Iterable[Record], known: Iterable[Record]) -> list[Record]:
+    """The records whose text is not among the known ones: what a console shows beyond the kernel log."""
+    texts = {record.text for record in known}
+    return [record for record in records if record.text not in texts]
+
+
 def without_duplicates(findings: Iterable[Finding]) -> list[Finding]:
-    """A message reaches both the console and the kernel log of one machine: one finding of each is enough."""
+    """Of findings with the same title on the same machine the first one."""
     seen: set[tuple[str, str]] = set()
     result: list[Finding] = []
     for finding in findings:

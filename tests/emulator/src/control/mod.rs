@@ -6,6 +6,7 @@
 //! effect before its answer is sent. Numbers may be given as numbers or as strings such as `"0x2030"`; addresses,
 //! offsets, ids and register values come back as such strings.
 
+mod display;
 mod dump;
 mod late;
 mod request;
@@ -41,12 +42,13 @@ pub struct Control {
 }
 
 impl Control {
-    /// Listens at `path` and answers for `gpu`, on threads of its own.
+    /// Listens at `path` and answers for `gpu`, on threads of its own. Pictures go to the folder `pictures`; without one
+    /// none can be taken.
     ///
     /// # Errors
     ///
     /// The socket cannot be made, or something else than a socket is there.
-    pub fn listen(path: &Path, gpu: Arc<Gpu>) -> Result<Self> {
+    pub fn listen(path: &Path, gpu: Arc<Gpu>, pictures: Option<PathBuf>) -> Result<Self> {
         if let Ok(old) = path.symlink_metadata() {
             ensure!(
                 old.file_type().is_socket(),
@@ -61,7 +63,7 @@ impl Control {
         let closing = control.closing.clone();
         thread::Builder::new()
             .name("control".into())
-            .spawn(move || accept(&listener, &gpu, &closing))
+            .spawn(move || accept(&listener, &gpu, &closing, pictures))
             .context("starting the thread of the control socket")?;
         Ok(control)
     }
@@ -78,9 +80,9 @@ impl Drop for Control {
     }
 }
 
-fn accept(listener: &UnixListener, gpu: &Arc<Gpu>, closing: &AtomicBool) {
+fn accept(listener: &UnixListener, gpu: &Arc<Gpu>, closing: &AtomicBool, pictures: Option<PathBuf>) {
     let clients = Arc::new(AtomicUsize::new(0));
-    let session = Arc::new(Mutex::new(Session::default()));
+    let session = Arc::new(Mutex::new(Session::new(pictures)));
     loop {
         let accepted = listener.accept();
         if closing.load(Ordering::Acquire) {

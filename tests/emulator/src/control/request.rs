@@ -2,6 +2,7 @@
 //! The requests of the control socket and what they do.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use parking_lot::Mutex;
 use serde::Deserialize;
 use serde_json::{json, Value};
 
+use super::display;
 use super::dump;
 use super::late::LateMessages;
 use crate::audit::{PageRanges, Rule};
@@ -107,6 +109,28 @@ pub enum Request {
     },
     /// Disarms every injected fault of engines and interrupts.
     ClearFaults,
+    /// Which pipes run, at what rate, and which ports have a monitor.
+    Display,
+    /// Connects or disconnects the monitor of a port.
+    Monitor {
+        /// Letter of the port, such as `B`.
+        port: char,
+        /// Whether it is to be connected.
+        connected: bool,
+        /// Exchanges the monitor for one of this kind first: `dp` or `hdmi`.
+        #[serde(default)]
+        input: Option<display::Input>,
+        /// Preferred mode of the new monitor: `1080p` or `720p`.
+        #[serde(default)]
+        mode: Option<display::Mode>,
+    },
+    /// Writes what a pipe shows to a PNG file in the folder for pictures; the answer is its path and size.
+    Picture {
+        /// Letter of the pipe, such as `A`.
+        pipe: char,
+        /// The file's name without the ending, of letters, digits and hyphens.
+        name: String,
+    },
 }
 
 fn one() -> u32 {
@@ -114,8 +138,9 @@ fn one() -> u32 {
 }
 
 /// What all clients of a control socket share.
-#[derive(Default)]
 pub(super) struct Session {
+    /// Where pictures go.
+    pub(super) pictures: Option<PathBuf>,
     page_sets: BTreeMap<String, PageRanges>,
     late: LateMessages,
 }
@@ -163,6 +188,12 @@ impl Request {
                 gpu.engines.iter().for_each(|engine| engine.faults.clear());
                 gpu.irq.set_fault(None);
             }
+            Request::Display => return Ok(json!(gpu.display.report())),
+            Request::Monitor { port, connected, input, mode } => display::monitor(gpu, port, connected, input, mode)?,
+            Request::Picture { pipe, name } => {
+                let folder = session.lock().pictures.clone();
+                return display::picture(gpu, pipe, folder.as_deref(), &name);
+            }
         }
         // There is nothing to tell beyond that it was done.
         Ok(Value::Null)
@@ -184,6 +215,10 @@ fn find<'g>(gpu: &'g Gpu, name: &str) -> Result<&'g Engine, String> {
 }
 
 impl Session {
+    pub(super) fn new(pictures: Option<PathBuf>) -> Self {
+        Self { pictures, page_sets: BTreeMap::new(), late: LateMessages::default() }
+    }
+
     fn add_pages(&mut self, name: String, pages: PageRanges) -> Result<Value, String> {
         if self.page_sets.len() >= PAGE_SETS_MAX && !self.page_sets.contains_key(&name) {
             return Err(format!("there are {PAGE_SETS_MAX} page sets already; audit-clear forgets them"));

@@ -24,7 +24,8 @@ impl Rig {
     fn new() -> Self {
         let gpu = Arc::new(Gpu::new(Config::new(Platform::by_name("skl").unwrap())).unwrap());
         let directory = tempfile::tempdir().unwrap();
-        let control = Control::listen(&directory.path().join("control"), gpu.clone()).unwrap();
+        let control =
+            Control::listen(&directory.path().join("control"), gpu.clone(), Some(directory.path().to_owned())).unwrap();
         Self { gpu, control, _directory: directory }
     }
 
@@ -227,11 +228,42 @@ fn several_clients_are_served_and_too_many_turned_away() {
 fn the_socket_is_replaced_and_removed_but_no_other_file_is() {
     let rig = Rig::new();
     let path = rig.control.path.clone();
-    let second = Control::listen(&path, rig.gpu.clone()).unwrap();
+    let second = Control::listen(&path, rig.gpu.clone(), None).unwrap();
     drop(second);
     assert!(!path.exists());
     std::fs::write(&path, "precious").unwrap();
-    let error = Control::listen(&path, rig.gpu.clone()).err().unwrap();
+    let error = Control::listen(&path, rig.gpu.clone(), None).err().unwrap();
     assert!(error.to_string().contains("no socket"), "{error}");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
+}
+
+#[test]
+fn monitors_come_and_go() {
+    let rig = Rig::new();
+    let mut connection = rig.connect();
+    let connected = |connection: &mut Connection| connection.ok(json!({"request": "display"}))["connected"].clone();
+    assert_eq!(connected(&mut connection), json!([false, true, false, false, false]));
+    connection.ok(json!({"request": "monitor", "port": "B", "connected": false}));
+    connection.ok(json!({"request": "monitor", "port": "D", "connected": true, "input": "hdmi", "mode": "720p"}));
+    assert_eq!(connected(&mut connection), json!([false, false, false, true, false]));
+    assert_eq!(rig.gpu.mmio_read(0xc4000), 1 << 23);
+    let error = connection.error(json!({"request": "monitor", "port": "Q", "connected": true}));
+    assert!(error.contains("no port"), "{error}");
+}
+
+#[test]
+fn pictures_go_to_their_folder() {
+    let rig = Rig::new();
+    let mut connection = rig.connect();
+    let picture = |pipe: &str, name: &str| json!({"request": "picture", "pipe": pipe, "name": name});
+    let error = connection.error(picture("A", "screen"));
+    assert!(error.contains("set a mode"), "{error}");
+    rig.gpu.bar0.store(0x6001c, 31 << 16 | 15);
+    rig.gpu.mmio_write(0x70008, 1 << 31);
+    let answer = connection.ok(picture("a", "screen"));
+    assert_eq!((&answer["width"], &answer["height"]), (&json!(32), &json!(16)));
+    assert!(Path::new(answer["path"].as_str().unwrap()).is_file());
+    for name in ["", "../screen", "a/b"] {
+        assert!(connection.error(picture("A", name)).contains("is no name"));
+    }
 }

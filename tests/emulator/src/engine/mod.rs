@@ -13,6 +13,10 @@ mod port;
 pub mod privilege;
 pub mod regs;
 mod runner;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

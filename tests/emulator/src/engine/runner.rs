@@ -327,6 +327,7 @@ impl<'g> Runner<'g> {
             self.give_up(&fault);
         }
         self.gpu.auditor.switch_out(self.mmu.client);
+        self.gpu.auditor.switch_out(self.mmu.client);
         self.spend(cost::CONTEXT_SWITCH);
         self.loaded = None;
         self.mmu.set_root(Root::None);

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Buffers and contexts.
 
-use std::io;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use rustix::mm::{mmap, munmap, MapFlags, ProtFlags};
 
 use crate::drm::{self, Device};
+use crate::mapping::Mapping;
 use crate::uapi;
 
 /// Size of a page.
@@ -28,38 +27,6 @@ fn next_address(size: u64) -> u64 {
     // A gap of one page behind each buffer, never mapped, shows a command that runs over the end.
     let span = size.div_ceil(PAGE) * PAGE + PAGE;
     NEXT.fetch_add(span, Ordering::Relaxed)
-}
-
-/// Memory of a buffer as this process sees it.
-#[derive(Debug)]
-pub struct Mapping {
-    start: *mut AtomicU32,
-    bytes: usize,
-}
-
-impl Mapping {
-    fn new(device: &Device, offset: u64, size: u64) -> io::Result<Mapping> {
-        let bytes = usize::try_from(size).map_err(io::Error::other)?;
-        // SAFETY: The kernel chooses a free range; nothing else of this process changes.
-        let start = unsafe {
-            mmap(std::ptr::null_mut(), bytes, ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED, device, offset)
-        }?;
-        Ok(Mapping { start: start.cast(), bytes })
-    }
-
-    /// The memory as dwords that the GPU may change at any time.
-    pub fn words(&self) -> &[AtomicU32] {
-        // SAFETY: The mapping is page aligned, `bytes` long, lives as long as `self`, and all access is atomic.
-        unsafe { std::slice::from_raw_parts(self.start, self.bytes / 4) }
-    }
-}
-
-impl Drop for Mapping {
-    fn drop(&mut self) {
-        // SAFETY: `start` and `bytes` are those of the mmap() in `new`, and no reference outlives `self`.
-        let result = unsafe { munmap(self.start.cast(), self.bytes) };
-        debug_assert!(result.is_ok());
-    }
 }
 
 /// A buffer with a fixed GPU address, mapped into this process.
@@ -227,7 +194,7 @@ fn set_caching(device: &Device, handle: u32, caching: u32) -> Result<()> {
 fn map(device: &Device, handle: u32, size: u64, kind: u32) -> Result<Mapping> {
     let mut arg = uapi::drm_i915_gem_mmap_offset { handle, flags: u64::from(kind), ..Default::default() };
     device.call::<drm::GemMmapOffset>(&mut arg).context("i915 offers no mapping of a buffer")?;
-    Mapping::new(device, arg.offset, size).context("cannot map a buffer")
+    Mapping::new(device, arg.offset, size, true).context("cannot map a buffer")
 }
 
 /// A context with an address space of its own and all engines in its map.

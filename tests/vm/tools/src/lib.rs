@@ -3,6 +3,8 @@
 //!
 //! * [`drm`], [`gem`], [`exec`]: the i915 driver's interface, as far as the tests need it.
 //! * [`batch`], [`blt`]: GPU commands of graphics version 8 and 9 as dwords.
+//! * [`mapping`], [`registers`]: memory shared with a device, and names of its registers.
+//! * [`vfio`]: the script language of the program `vfioraw`.
 //! * [`checks`], [`report`]: the tests of the program `gemtest` and the form of their results.
 
 pub mod batch;
@@ -11,8 +13,11 @@ pub mod checks;
 pub mod drm;
 pub mod exec;
 pub mod gem;
+pub mod mapping;
+pub mod registers;
 pub mod report;
 pub mod tiling;
+pub mod vfio;
 
 /// The kernel's structures and constants, generated from its headers.
 #[allow(

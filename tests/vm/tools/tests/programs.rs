@@ -3,7 +3,8 @@
 
 use std::process::Command;
 
-const PROGRAMS: [&str; 1] = [env!("CARGO_BIN_EXE_gemtest")];
+const PROGRAMS: [&str; 3] =
+    [env!("CARGO_BIN_EXE_gemtest"), env!("CARGO_BIN_EXE_gpureg"), env!("CARGO_BIN_EXE_vfioraw")];
 
 /// The type of the program header that names the dynamic linker.
 const INTERPRETER: u32 = 3;

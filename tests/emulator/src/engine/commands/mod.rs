@@ -156,7 +156,22 @@ fn mi_length(id: EngineId, header: u32) -> Option<u32> {
     Some(match opcode(header) {
         mi::RS_CONTROL | mi::URB_ATOMIC_ALLOC | mi::PREDICATE | mi::RS_CONTEXT if !render => return None,
         mi::URB_CLEAR | mi::RS_STORE_DATA_IMM | mi::LOAD_URB_MEM | mi::STORE_URB_MEM if !render => return None,
-        mi::NOOP..=mi::RS_CONTEXT => 1,
+        mi::NOOP
+        | mi::SET_PREDICATE
+        | mi::USER_INTERRUPT
+        | mi::WAIT_FOR_EVENT
+        | mi::FLUSH
+        | mi::ARB_CHECK
+        | mi::RS_CONTROL
+        | mi::REPORT_HEAD
+        | mi::ARB_ON_OFF
+        | mi::URB_ATOMIC_ALLOC
+        | mi::BATCH_BUFFER_END
+        | mi::SUSPEND_FLUSH
+        | mi::PREDICATE
+        | mi::TOPOLOGY_FILTER
+        | mi::SET_APPID
+        | mi::RS_CONTEXT => 1,
         mi::LOAD_SCAN_LINES_INCL | mi::LOAD_SCAN_LINES_EXCL => field(6),
         mi::FLUSH_DW | mi::REPORT_PERF_COUNT => field(6),
         mi::STORE_DATA_IMM | mi::UPDATE_GTT | mi::CLFLUSH => field(10),
