@@ -110,6 +110,16 @@ class Commands(unittest.TestCase):
         self.assertTrue(qemu.l2_kernel_line(request).endswith(" two=2"))
 
 
+class Clock(unittest.TestCase):
+    def test_the_frequency_is_told_where_it_is_known(self) -> None:
+        virtual = "flags\t\t: fpu constant_tsc hypervisor\ncpu MHz\t\t: 2596.152\n"
+        self.assertEqual(qemu.tsc_option(virtual), ["tsc_early_khz=2596152"])
+
+    def test_a_host_that_changes_its_clock_is_not_believed(self) -> None:
+        self.assertEqual(qemu.tsc_option("flags\t\t: fpu constant_tsc\ncpu MHz\t\t: 800.000\n"), [])
+        self.assertEqual(qemu.tsc_option(""), [])
+
+
 class Watchdog(unittest.TestCase):
     def setUp(self) -> None:
         self.now = 100.0

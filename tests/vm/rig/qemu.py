@@ -2,6 +2,7 @@
 """The command lines of the emulated GPU and of L1's QEMU."""
 
 import json
+import re
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,9 +64,24 @@ def emulator_command(request: Request, layout: Layout, sockets: Sockets, output:
     ]
 
 
+def tsc_option(cpuinfo: str) -> list[str]:
+    """What L1's kernel is told of its time stamp counter, which under TCG is the host's own.
+
+    The kernel would measure it against the timer chip, in a few milliseconds; on a busy host QEMU's processor thread may
+    not run for just as long, and L1's clock then goes many times too fast. In a virtual machine the host's kernel shows
+    the counter's frequency as that of the processor; elsewhere it is not known, and L1's kernel has to measure.
+    """
+    frequency = re.search(r"^cpu MHz\s*: (\d+)\.(\d{3})", cpuinfo, re.MULTILINE)
+    flags = re.search(r"^flags\s*: (.*)", cpuinfo, re.MULTILINE)
+    if not frequency or not flags or not {"hypervisor", "constant_tsc"} <= set(flags[1].split()):
+        return []
+    return [f"tsc_early_khz={frequency[1]}{frequency[2]}"]
+
+
 def l1_kernel_line(request: Request) -> str:
     """The kernel command line of L1."""
-    return " ".join([*_COMMON, *_NO_FBDEV, *request.l1_kernel_args])
+    tsc = tsc_option(Path("/proc/cpuinfo").read_text())
+    return " ".join([*_COMMON, *_NO_FBDEV, *tsc, *request.l1_kernel_args])
 
 
 def l2_kernel_line(request: Request) -> str:
