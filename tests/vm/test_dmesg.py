@@ -34,6 +34,12 @@ class Scan(unittest.TestCase):
     def test_two_warnings_are_two_findings(self) -> None:
         self.assertEqual(len(scan(f"{WARN}\n{WARN}")), 2)
 
+    def test_what_a_warning_says_belongs_to_it(self) -> None:
+        said = WARN.replace("WARNING:", "RPM raw-wakeref not held\nWARNING:")
+        self.assertEqual(len(scan(said)), 1)
+        self.assertIn("RPM raw-wakeref not held", scan(said)[0].lines)
+        self.assertEqual(scan(said, "raw-wakeref not held"), [])
+
     def test_each_kind_is_found(self) -> None:
         for line in (
             "WARNING: possible circular locking dependency detected",

@@ -99,8 +99,8 @@ class Commands(unittest.TestCase):
 
     def test_display_is_off_unless_asked_for(self) -> None:
         off, on = parse(["--driver", "stock"]), parse(["--driver", "stock", "--display"])
-        self.assertEqual(qemu.i915_options(off), "enable_gvt=1 disable_display=1")
-        self.assertEqual(qemu.i915_options(on), "enable_gvt=1")
+        self.assertEqual(qemu.i915_options(off), "dmc_firmware_path=/dev/null enable_gvt=1 disable_display=1")
+        self.assertEqual(qemu.i915_options(on), "dmc_firmware_path=/dev/null enable_gvt=1")
 
     def test_extra_arguments_reach_their_program(self) -> None:
         request = parse(["--driver", "none", "--emulator-arg=--vcs1", "--kernel-arg", "one=1", "--l2-kernel-arg", "two=2"])
