@@ -24,10 +24,11 @@ fn is_parsed(env: &Env, engine: &Engine) -> bool {
     env.device.version == 9 && engine.class == Class::Copy
 }
 
-fn parsed(env: &Env, engine: Option<&Engine>) -> Option<String> {
+/// Why a check that hides something from the kernel cannot run on an engine.
+pub(super) fn parsed(env: &Env, engine: Option<&Engine>) -> Option<String> {
     engine
         .is_some_and(|engine| is_parsed(env, engine))
-        .then(|| "the kernel's command parser lets no batch of this engine leave its buffer".to_owned())
+        .then(|| "the kernel's command parser lets this engine run no command outside of a checked batch".to_owned())
 }
 
 /// Runs a batch that uses a second one, and one buffer for results.

@@ -17,7 +17,7 @@ use crate::gem::{Bo, Context, PAGE};
 pub(super) enum Manners {
     /// It may, in every round.
     Polite,
-    /// It may not; only a reset ends the batch.
+    /// It finds no point at which it may; only a reset ends the batch.
     Stubborn,
 }
 
@@ -40,9 +40,6 @@ impl Spinner {
         let code = Bo::new(device, PAGE)?;
         code.write32(GO_ON, 1);
         let mut batch = Batch::new();
-        if manners == Manners::Stubborn {
-            batch.arbitration(false);
-        }
         batch.store(code.address + STARTED, 1);
         let head = batch.offset();
         if manners == Manners::Polite {
