@@ -34,7 +34,7 @@ pub enum Event {
     Plane,
     /// A plane's surface address was written.
     Surface,
-    /// The cursor was written. That happens outside of updates as well.
+    /// The cursor was written. Moving it alone begins with a look at the scan line, too, but has no end.
     Cursor,
 }
 
@@ -87,19 +87,15 @@ impl Watch {
                     self.until = Some(now + patience);
                 }
             }
-            (Event::Cursor, _) if !self.begun => {
-                // Moving just the cursor begins with a look at the scan line, but has no end.
-                if self.phase == Phase::Line {
-                    self.phase = Phase::Idle;
-                }
-            }
-            (Event::Plane | Event::Surface | Event::Cursor, _) => {
+            (Event::Cursor, Phase::Line) => self.phase = Phase::Idle,
+            (Event::Cursor, _) => {}
+            (Event::Plane | Event::Surface, _) => {
                 if !self.open {
                     self.open = true;
                     self.armed = false;
                     self.until = Some(now + if self.begun { PATIENCE } else { SHORT_PATIENCE });
                 }
-                self.armed |= event != Event::Plane;
+                self.armed |= event == Event::Surface;
             }
         }
     }
@@ -154,11 +150,10 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_counts_only_in_an_update() {
-        assert!(!after(&[Line, Cursor]).is_open());
+    fn a_cursor_that_moves_is_no_update() {
+        assert!(!after(&[Line, Count, Cursor]).is_open());
         assert!(!after(&[Line, Cursor, Count, Line, Count]).begun);
-        assert!(after(&[Line, Count, Cursor]).is_open());
-        assert!(!after(&[Line, Count, Cursor, Line, Count]).is_open());
+        assert!(after(&[Line, Count, Surface, Line, Cursor, Count, Line, Count]).is_open());
     }
 
     #[test]
