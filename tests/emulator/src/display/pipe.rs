@@ -129,7 +129,12 @@ impl Pipe {
         self.raster.map(|raster| 1.0 / raster.timing.frame.as_secs_f64())
     }
 
-    /// Whether a blank waits for an update, so that the end of it is worth to know.
+    fn note(&mut self, event: Event, now: Instant) {
+        self.watch.note(event, now);
+        log::trace!("pipe {} frame {}: {event:?} {:?}", self.index, self.frames, self.watch);
+    }
+
+    /// Whether blanks wait for an update to end.
     pub fn is_held(&self) -> bool {
         self.is_running() && self.watch.is_open()
     }
@@ -200,14 +205,14 @@ impl Pipe {
         self.advance(context);
         match offset - self.base() {
             SCAN_LINE => {
-                self.watch.note(Event::Line, context.now);
+                self.note(Event::Line, context.now);
                 self.raster.map_or(0, |raster| {
                     let lines = raster.timing.lines;
                     (Self::line(&raster, context.now) + lines - raster.timing.lag % lines) % lines
                 })
             }
             FRAME_COUNT => {
-                self.watch.note(Event::Count, context.now);
+                self.note(Event::Count, context.now);
                 self.frames
             }
             FLIP_COUNT => self.flips,
@@ -233,9 +238,7 @@ impl Pipe {
             _ if plane::read_only(register) => {}
             _ => {
                 context.bar0.store(offset, value);
-                if !plane::is_cursor(register) {
-                    self.watch.note(Event::Plane, context.now);
-                }
+                self.note(plane::event(register), context.now);
                 match self.planes.wrote(context.bar0, self.base(), register) {
                     Effect::None => {}
                     Effect::Now(plane) => {

@@ -5,6 +5,7 @@
 //! Source: Skylake PRM volume 2c, `PLANE_*`, `CUR_*`; Broadwell PRM volume 2c, `PRI_*`, `SPR_*`.
 
 use crate::bar0::Bar0;
+use crate::display::update::Event;
 use crate::platform::DisplayKind;
 
 /// Planes of a pipe, without the cursor.
@@ -145,9 +146,15 @@ pub fn read_only(register: u32) -> bool {
         || (register >= FIRST_PLANE && register % 0x100 == (FIRST_PLANE + SURFACE_LIVE) % 0x100)
 }
 
-/// Whether a register of a pipe is one of the cursor, which drivers also move outside of updates.
-pub fn is_cursor(register: u32) -> bool {
-    (CURSOR..FIRST_PLANE).contains(&register)
+/// What a write to this register of a pipe tells about updates.
+pub fn event(register: u32) -> Event {
+    if register < FIRST_PLANE {
+        Event::Cursor
+    } else if register % 0x100 == (FIRST_PLANE + SURFACE) % 0x100 {
+        Event::Surface
+    } else {
+        Event::Plane
+    }
 }
 
 /// The registers of a pipe, from its base, that belong to its planes and cursor.

@@ -6,17 +6,20 @@
 //! CPU under emulation takes 50 us and more for a single access, and many milliseconds if the host is busy, so it would
 //! be caught time and again ("Atomic update failure"). Here, therefore, the raster waits for the driver.
 //!
-//! What a driver is at shows in what it reads. i915 begins an update with the scan line and then the frame count, and
-//! ends it in the same way (`intel_pipe_update_start` and `_end`). For the time of a vertical blank it reads the frame
-//! count, the scan line and the frame count again (`drm_update_vblank_count`); another CPU may do so at any time. Writes
-//! to planes outside of what looks like an update are taken for one whose beginning was missed.
+//! What a driver is at shows in its accesses. i915 begins an update by reading the scan line and then the frame count,
+//! writes the planes, each one's surface address last, and ends by reading both again (`intel_pipe_update_start` and
+//! `_end`). To learn the time of a vertical blank it reads the frame count, the scan line and the frame count again
+//! (`drm_update_vblank_count`), which another CPU may do at any time. As there is no telling the CPUs apart, a sequence
+//! can be misread; a plane that is written is therefore the only sure sign of an update, and nothing waits for long.
 
 use std::time::{Duration, Instant};
 
-/// For how long the blank waits for an update whose beginning was seen.
-const PATIENCE: Duration = Duration::from_millis(250);
+/// For how long a blank waits for an update whose beginning was seen.
+const PATIENCE: Duration = Duration::from_millis(500);
 /// For how long it waits where only writes were seen, which need not have an end that can be.
-const SHORT_PATIENCE: Duration = Duration::from_millis(40);
+const SHORT_PATIENCE: Duration = Duration::from_millis(60);
+/// For how long it waits for the first write after a beginning.
+const BEGINNING: Duration = Duration::from_millis(30);
 /// After the end of an update the driver asks for the event that tells of its effect.
 const GRACE: Duration = Duration::from_micros(300);
 
@@ -27,31 +30,35 @@ pub enum Event {
     Line,
     /// The frame count was read.
     Count,
-    /// A plane's register was written.
+    /// A plane's register was written that takes effect with its surface address.
     Plane,
+    /// A plane's surface address was written.
+    Surface,
+    /// The cursor was written. Moving it alone begins with a look at the scan line, too, but has no end.
+    Cursor,
 }
 
-/// What the last accesses were.
+/// What was read last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// Nothing in particular.
+    /// Nothing that matters.
     Idle,
     /// A count, and for `true` a line: the driver is reading the time of the last blank.
     Stamp(bool),
-    /// A line, of which a count makes the beginning of an update.
-    Begin,
-    /// An update is under way.
-    Open,
-    /// The same, and the time of the last blank is being read.
-    OpenStamp(bool),
-    /// A line in an update, of which a count makes the end.
-    End,
+    /// A line, which with a count makes the beginning or the end of an update.
+    Line,
 }
 
 /// Watches one pipe.
 #[derive(Debug)]
 pub struct Watch {
     phase: Phase,
+    /// The beginning of an update was seen.
+    begun: bool,
+    /// A plane was written since.
+    open: bool,
+    /// A surface address was written since.
+    armed: bool,
     /// Until when a blank has to wait.
     until: Option<Instant>,
 }
@@ -59,46 +66,43 @@ pub struct Watch {
 impl Watch {
     /// No update is under way.
     pub fn new() -> Self {
-        Self { phase: Phase::Idle, until: None }
+        Self { phase: Phase::Idle, begun: false, open: false, armed: false, until: None }
     }
 
     /// Takes note of an access.
     pub fn note(&mut self, event: Event, now: Instant) {
-        let next = match (self.phase, event) {
-            (Phase::Idle, Event::Line) => Phase::Begin,
-            (Phase::Idle, Event::Count) => Phase::Stamp(false),
-            (Phase::Stamp(_), Event::Line) => Phase::Stamp(true),
-            (Phase::Stamp(false), Event::Count) => Phase::Stamp(false),
-            (Phase::Stamp(true), Event::Count) => Phase::Idle,
-            (Phase::Begin, Event::Line) => Phase::Begin,
-            (Phase::Begin, Event::Count) => Phase::Open,
-            (Phase::Open, Event::Line) => Phase::End,
-            (Phase::Open, Event::Count) => Phase::OpenStamp(false),
-            (Phase::OpenStamp(_), Event::Line) => Phase::OpenStamp(true),
-            (Phase::OpenStamp(false), Event::Count) => Phase::OpenStamp(false),
-            (Phase::OpenStamp(true), Event::Count) => Phase::Open,
-            (Phase::End, Event::Line) => Phase::End,
-            (Phase::End, Event::Count) => Phase::Idle,
-            (_, Event::Plane) => Phase::Open,
-        };
-        match (self.is_open(), Self::opens(next)) {
-            (false, true) => {
-                let patience = if event == Event::Plane { SHORT_PATIENCE } else { PATIENCE };
-                self.until = Some(now + patience);
+        match (event, self.phase) {
+            (Event::Line, Phase::Idle | Phase::Line) => self.phase = Phase::Line,
+            (Event::Line, Phase::Stamp(_)) => self.phase = Phase::Stamp(true),
+            (Event::Count, Phase::Stamp(true)) => self.phase = Phase::Idle,
+            (Event::Count, Phase::Stamp(false) | Phase::Idle) => self.phase = Phase::Stamp(false),
+            (Event::Count, Phase::Line) => {
+                self.phase = Phase::Idle;
+                if self.open && self.armed {
+                    self.close();
+                    self.until = Some(now + GRACE);
+                } else {
+                    self.begun = true;
+                    let patience = if self.open { PATIENCE } else { BEGINNING };
+                    self.until = Some(now + patience);
+                }
             }
-            (true, false) => self.until = Some(now + GRACE),
-            _ => {}
+            (Event::Cursor, Phase::Line) => self.phase = Phase::Idle,
+            (Event::Cursor, _) => {}
+            (Event::Plane | Event::Surface, _) => {
+                if !self.open {
+                    self.open = true;
+                    self.armed = false;
+                    self.until = Some(now + if self.begun { PATIENCE } else { SHORT_PATIENCE });
+                }
+                self.armed |= event == Event::Surface;
+            }
         }
-        self.phase = next;
-    }
-
-    fn opens(phase: Phase) -> bool {
-        matches!(phase, Phase::Open | Phase::OpenStamp(_) | Phase::End)
     }
 
     /// Whether an update is under way.
     pub fn is_open(&self) -> bool {
-        Self::opens(self.phase)
+        self.open
     }
 
     /// Until when a blank that is due has to wait, if it has to.
@@ -108,16 +112,16 @@ impl Watch {
 
     /// Forgets an update, as at the blank that ends the patience with it.
     pub fn close(&mut self) {
-        if self.is_open() {
-            self.phase = Phase::Idle;
-        }
+        self.begun = false;
+        self.open = false;
+        self.armed = false;
         self.until = None;
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Event::{Count, Line, Plane};
+    use super::Event::{Count, Cursor, Line, Plane, Surface};
     use super::*;
 
     fn after(events: &[Event]) -> Watch {
@@ -127,26 +131,29 @@ mod tests {
     }
 
     #[test]
-    fn an_update_lasts_from_line_and_count_to_line_and_count() {
-        assert!(!after(&[Line]).is_open());
-        assert!(!after(&[Line, Line]).is_open(), "still waiting for the blank");
-        assert!(after(&[Line, Count]).is_open());
-        assert!(after(&[Line, Count, Plane, Plane, Line]).is_open());
-        assert!(!after(&[Line, Count, Plane, Plane, Line, Count]).is_open());
+    fn an_update_lasts_from_its_first_write_to_its_second_look() {
+        assert!(!after(&[Line, Line, Count]).is_open());
+        assert!(after(&[Line, Count, Plane]).is_open());
+        assert!(after(&[Line, Count, Plane, Surface, Line]).is_open());
+        assert!(!after(&[Line, Count, Plane, Surface, Line, Count]).is_open());
+        assert!(after(&[Line, Count, Plane, Surface, Line, Count, Plane]).is_open());
+        assert!(!after(&[Surface, Line, Count]).is_open(), "an asynchronous flip has no beginning");
     }
 
     #[test]
-    fn the_time_of_a_blank_is_no_update() {
-        assert!(!after(&[Count, Line, Count]).is_open());
-        assert!(after(&[Count, Line, Count, Line, Count]).is_open());
-        assert!(after(&[Line, Count, Plane, Count, Line, Count, Plane]).is_open(), "another CPU reads the time");
-        assert!(!after(&[Line, Count, Count, Line, Count, Line, Count]).is_open());
+    fn the_time_of_a_blank_may_be_read_meanwhile() {
+        assert!(after(&[Line, Count, Plane, Surface, Count, Line, Line, Count]).is_open());
+        assert!(!after(&[Line, Count, Plane, Surface, Count, Line, Count, Line, Count]).is_open());
+        // Two CPUs at once: whatever comes of it, the update ends.
+        assert!(!after(&[Line, Count, Surface, Count, Line, Line, Count, Line, Count]).is_open());
+        assert!(!after(&[Line, Count, Surface, Line, Count, Line, Count, Count]).is_open());
     }
 
     #[test]
-    fn writes_without_a_beginning_are_an_update() {
-        assert!(after(&[Count, Line, Plane]).is_open());
-        assert!(!after(&[Plane, Line, Count]).is_open());
+    fn a_cursor_that_moves_is_no_update() {
+        assert!(!after(&[Line, Count, Cursor]).is_open());
+        assert!(!after(&[Line, Cursor, Count, Line, Count]).begun);
+        assert!(after(&[Line, Count, Surface, Line, Cursor, Count, Line, Count]).is_open());
     }
 
     #[test]
@@ -159,8 +166,10 @@ mod tests {
         assert_eq!(watch.wait_until(start + SHORT_PATIENCE), None, "more writes do not extend it");
         watch.close();
         watch.note(Line, start);
-        assert_eq!(watch.wait_until(start), None);
+        assert_eq!(watch.wait_until(start), None, "the driver may be waiting for the blank itself");
         watch.note(Count, start);
+        assert_eq!(watch.wait_until(start), Some(start + BEGINNING));
+        watch.note(Surface, start);
         assert_eq!(watch.wait_until(start), Some(start + PATIENCE));
         watch.note(Line, start);
         watch.note(Count, start);
