@@ -5,7 +5,7 @@ mod device;
 
 use std::time::{Duration, Instant};
 
-use device::{bytes, drive, new_gpu, place, runners, submit, WINDOW};
+use device::{bytes, drive, new_gpu, place, runners, submit, TABLES, WINDOW};
 use emulated_gpu::audit::Block;
 use emulated_gpu::engine::{EngineFault, EngineId, Step};
 use serde_json::json;
@@ -81,11 +81,13 @@ fn pages_are_attributed_to_the_context_that_touched_them() {
     let gpu = new_gpu();
     gpu.auditor.arm();
     let mut runners = runners(&gpu);
-    submit(&gpu, RCS, 7, &store(STORE_GGTT, 0x60_0000, 1));
+    submit(&gpu, RCS, 7, &[store(STORE_GGTT, 0x60_0000, 1), store(STORE, 0, 1)].concat());
     submit(&gpu, BCS, 9, &store(STORE_GGTT, 0x70_0000, 1));
     drive(&mut runners[RCS], 10);
     drive(&mut runners[BCS], 10);
     let touched = gpu.auditor.touched();
+    let of_rcs = touched.iter().filter(|pages| pages.client == Block::Engine(EngineId::Rcs));
+    assert_eq!(of_rcs.filter(|pages| pages.read.contains(TABLES.start >> 12)).count(), 1, "page tables are memory too");
     let written = |engine: EngineId, index: usize, frame: u64| {
         touched
             .iter()

@@ -8,7 +8,7 @@ mod generate;
 #[path = "device/script.rs"]
 mod script;
 
-use device::{bytes, drive, new_gpu, place, runners, set_up, submit, WINDOW};
+use device::{bytes, drive, new_gpu, place, runners, set_up, submit, TABLES, WINDOW};
 use emulated_gpu::engine::{privilege, EngineId};
 use emulated_gpu::gpu::Gpu;
 use emulated_gpu::server::Device;
@@ -84,6 +84,7 @@ fn batches_without_privilege_stay_within_their_context() {
         let places = place(index);
         let frames = |address: u64, pages: u64| [address >> 12, (address >> 12) + pages - 1];
         let own = [
+            frames(TABLES.start, 4),
             frames(WINDOW.start, (WINDOW.end - WINDOW.start) >> 12),
             frames(places.status, 1),
             frames(places.image, 3),

@@ -22,7 +22,8 @@ const STATUS_PAGES: u64 = 0x1_0000;
 const IMAGES: u64 = 0x2_0000;
 const IMAGE_SIZE: u64 = 3 * PAGE;
 const RINGS: u64 = 0x4_0000;
-const TABLES: u64 = 0xa_0000;
+/// The four page tables of every context's PPGTT.
+pub const TABLES: Range<u64> = 0xa_0000..0xa_4000;
 const PRESENT_WRITABLE: u64 = 3;
 
 /// Where the things of one engine lie.
@@ -58,12 +59,12 @@ pub fn set_up(gpu: &Gpu) {
         gpu.bar0.set_pte(page, page * PAGE | 1);
     }
     for level in 0..3 {
-        let table = TABLES + level * PAGE;
+        let table = TABLES.start + level * PAGE;
         gpu.memory.store64(table, (table + PAGE) | PRESENT_WRITABLE).expect("tables are in RAM");
     }
     for page in 0..512 {
         let entry = (WINDOW.start + page * PAGE) | PRESENT_WRITABLE;
-        gpu.memory.store64(TABLES + 3 * PAGE + page * 8, entry).expect("tables are in RAM");
+        gpu.memory.store64(TABLES.start + 3 * PAGE + page * 8, entry).expect("tables are in RAM");
     }
     for (index, engine) in gpu.engines.iter().enumerate() {
         gpu.mmio_write(engine.id.base() + regs::RING_HWS_PGA, place(index).status as u32);
@@ -89,7 +90,7 @@ pub fn submit(gpu: &Gpu, index: usize, id: u32, ring: &[u8]) {
         (regs::RING_SBBSTATE, 0),
         (regs::RING_BB_PER_CTX_PTR, 0),
         (regs::RING_INDIRECT_CTX, 0),
-        (regs::RING_PDP0_LDW, TABLES as u32),
+        (regs::RING_PDP0_LDW, TABLES.start as u32),
         (regs::RING_PDP0_LDW + 4, 0),
     ];
     let mut image = vec![0x22 << 23 | (2 * registers.len() as u32 - 1)];
