@@ -17,6 +17,7 @@ help:
 	@echo 'make test     formatting, clippy, unit tests, and the virtual machines as a smoke test'
 	@echo 'make fmt      format the sources'
 	@echo 'make clippy   lint the sources; a warning is an error'
+	@echo 'make fuzz     throw random scripts at the emulated GPU for a minute; tests/emulator/fuzz/run does it longer'
 	@echo 'make doc      the documentation of the crates, in build/target/doc'
 	@echo
 	@echo 'DRIVER=$(DRIVER)   the module that drives the virtual GPUs in `demo`'
@@ -37,7 +38,10 @@ fmt: setup
 clippy: setup
 	@$(in_root) cargo clippy $(workspace) --all-targets --locked -- -D warnings
 
+fuzz: setup
+	@$(in_root) tests/emulator/fuzz/run -max_total_time=60
+
 doc: setup
 	@$(in_root) cargo doc $(workspace) --no-deps --locked
 
-.PHONY: help setup demo test fmt clippy doc
+.PHONY: help setup demo test fmt clippy fuzz doc

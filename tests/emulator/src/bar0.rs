@@ -98,8 +98,11 @@ impl Bar0 {
 
     /// Sets every register below [`GSM_OFFSET`] to 0 and leaves the GGTT alone.
     pub fn clear_registers(&self) {
-        for offset in (0..MMIO_SIZE).step_by(4) {
-            self.store(offset, 0);
+        const PAGE: usize = 4096;
+        for page in (0..MMIO_SIZE as usize).step_by(PAGE) {
+            if let Ok(page) = self.region.get_slice(page, PAGE) {
+                page.copy_from(&[0u8; PAGE]);
+            }
         }
     }
 }

@@ -5,6 +5,7 @@
 //! script ends with its bytes or after [`OPERATIONS_MAX`] operations. Nothing a script does may panic, and none of it
 //! waits for the clock.
 
+use emulated_gpu::bar0::GSM_OFFSET;
 use emulated_gpu::engine::Runner;
 use emulated_gpu::gpu::Gpu;
 use emulated_gpu::gt::Gt;
@@ -17,6 +18,10 @@ use crate::device::{drive, runners, set_up, submit, RAM_SIZE, RING_SIZE, WINDOW}
 
 /// Operations of a script that are carried out.
 const OPERATIONS_MAX: usize = 256;
+/// GGTT entries that operations of a script reach; commands may reach further.
+pub const GGTT_ENTRIES: u64 = 16384;
+/// Bytes of BAR0 that a script accesses: all registers and those entries.
+const BAR0_REACH: u64 = GSM_OFFSET + GGTT_ENTRIES * 8 - 64;
 /// Steps of an engine for one operation, of 64 commands each.
 const STEPS: usize = 8;
 const BAR0: u32 = 0;
@@ -119,11 +124,11 @@ fn operation<'g>(
     let mut buffer = [0; 64];
     match bytes.u8() % 16 {
         0 | 1 => {
-            let (offset, count) = (u64::from(bytes.u32()) % (16 << 20), width(bytes.u8()));
+            let (offset, count) = (u64::from(bytes.u32()) % BAR0_REACH, width(bytes.u8()));
             read(device, BAR0, offset, &mut buffer[..count]);
         }
         2 | 3 => {
-            let (offset, count) = (u64::from(bytes.u32()) % (16 << 20), width(bytes.u8()));
+            let (offset, count) = (u64::from(bytes.u32()) % BAR0_REACH, width(bytes.u8()));
             write(device, BAR0, offset, &bytes.take(count));
         }
         4..=6 => {
@@ -144,7 +149,7 @@ fn operation<'g>(
             read(device, CONFIG, offset, &mut buffer[..count]);
             write(device, BAR4, offset % 64, &buffer[..count]);
         }
-        9 => gpu.bar0.set_pte(bytes.u16().into(), bytes.u64()),
+        9 => gpu.bar0.set_pte(u64::from(bytes.u16()) % GGTT_ENTRIES, bytes.u64()),
         10 => {
             // Page tables and context images are in the lower half, the window of the PPGTT in the upper.
             let at = if bytes.u8() & 1 == 0 { WINDOW.start } else { 0 } + u64::from(bytes.u32()) % WINDOW.start;
