@@ -32,9 +32,20 @@ tree_stamp() {
 		"$(installed_version rustc gcc-14 bindgen pahole)"
 }
 
-kernel_is_fetched() {
-	[[ -s $kernel_dir/vmlinuz && -d $kernel_dir/modules/lib/modules/$(kernel_release) &&
-		$(cat -- "$kernel_dir/modules.stamp" 2>/dev/null) == "$(modules_stamp)" ]]
+# The version that tree/ or tree.partial/ was unpacked from.
+unpacked_version() { cat -- "$kernel_dir/$1/unpacked-version" 2>/dev/null; }
+
+# Image and modules are there, but kmod's indices need not be.
+modules_are_unpacked() {
+	[[ -s $kernel_dir/vmlinuz && -n $(kernel_release) && -d $kernel_dir/modules/lib/modules/$(kernel_release) ]]
+}
+
+kernel_is_unpacked() {
+	modules_are_unpacked && [[ $(unpacked_version tree) == "$(kernel_version)" ]]
+}
+
+modules_are_ready() {
+	modules_are_unpacked && [[ $(cat -- "$kernel_dir/modules.stamp" 2>/dev/null) == "$(modules_stamp)" ]]
 }
 
 tree_is_ready() {
@@ -97,36 +108,47 @@ has_version() {
 	versions_of "$1" | grep -qxF -- "$2"
 }
 
-# stage_kernel: fetches the packages; unpacks image, modules and source.
+# stage_kernel: fetches the packages; unpacks image, modules and source, as far as they are not there.
 stage_kernel() {
-	local version release name
+	local version release same=
 	read -r version release <"$kernel_dir/found"
+	[[ "$(kernel_version) $(kernel_release)" != "$version $release" ]] || same=yes
 	mkdir -p -- "$kernel_dir/debs"
 	note "kernel: fetching linux $version"
 	fetch_debs "$version" "$release"
-
-	note "kernel: unpacking the image and the modules of $release"
-	rm -rf -- "$kernel_dir/modules.partial"
-	mkdir -p -- "$kernel_dir/modules.partial"
-	for name in base binary modules; do
-		dpkg-deb -x "$(deb_of "linux-$name-$release")" "$kernel_dir/modules.partial"
-	done
-	mv -- "$kernel_dir/modules.partial/usr/lib" "$kernel_dir/modules.partial/lib"
-	rm -rf -- "$kernel_dir/modules.partial/usr"
-
+	if [[ -z $same ]] || ! modules_are_unpacked; then
+		unpack_modules "$release"
+	fi
 	unpack_source "$version"
-	# All is there: only now the names change to the new version.
-	rm -f -- "$kernel_dir/modules.stamp" "$kernel_dir/tree.stamp"
-	rm -rf -- "$kernel_dir/modules"
-	mv -T -- "$kernel_dir/modules.partial/lib/modules/$release/vmlinuz" "$kernel_dir/vmlinuz"
-	mv -T -- "$kernel_dir/modules.partial" "$kernel_dir/modules"
+	# All of the new version is there: only now it takes the place of an old one.
+	if [[ -d $kernel_dir/modules.partial ]]; then
+		rm -f -- "$kernel_dir/modules.stamp"
+		rm -rf -- "$kernel_dir/modules"
+		mv -T -- "$kernel_dir/modules.partial/vmlinuz" "$kernel_dir/vmlinuz"
+		mv -T -- "$kernel_dir/modules.partial" "$kernel_dir/modules"
+	fi
 	if [[ -d $kernel_dir/tree.partial ]]; then
+		rm -f -- "$kernel_dir/tree.stamp"
 		rm -rf -- "$kernel_dir/tree"
 		mv -T -- "$kernel_dir/tree.partial" "$kernel_dir/tree"
 	fi
 	echo "$version" >"$kernel_dir/version"
 	echo "$release" >"$kernel_dir/release"
-	touch -- "$kernel_dir/unpacked"
+}
+
+# unpack_modules RELEASE: into modules.partial, with the image beside lib/.
+unpack_modules() {
+	local release=$1 name unpacked=$kernel_dir/modules.unpacking
+	note "kernel: unpacking the image and the modules of $release"
+	rm -rf -- "$unpacked" "$kernel_dir/modules.partial"
+	mkdir -p -- "$unpacked"
+	for name in base binary modules; do
+		dpkg-deb -x "$(deb_of "linux-$name-$release")" "$unpacked"
+	done
+	mv -- "$unpacked/usr/lib" "$unpacked/lib"
+	rm -rf -- "${unpacked:?}/usr"
+	mv -- "$unpacked/lib/modules/$release/vmlinuz" "$unpacked/vmlinuz"
+	mv -T -- "$unpacked" "$kernel_dir/modules.partial"
 }
 
 # deb_of PACKAGE: the file it was fetched as.
@@ -154,19 +176,21 @@ fetch_debs() {
 	cd -- "$repo_dir" || exit 1
 }
 
-# unpack_source VERSION: into tree.partial, unless that version already is what tree/ was unpacked from.
+# unpack_source VERSION: into tree.partial, unless it or tree/ is of that version already.
 unpack_source() {
-	if [[ -s $kernel_dir/tree/unpacked-version && $(cat -- "$kernel_dir/tree/unpacked-version") == "$1" ]]; then
+	local unpacked=$kernel_dir/tree.unpacking
+	if [[ $(unpacked_version tree) == "$1" || $(unpacked_version tree.partial) == "$1" ]]; then
 		return 0
 	fi
 	note "kernel: unpacking the source"
-	rm -rf -- "$kernel_dir/tree.partial"
-	mkdir -p -- "$kernel_dir/tree.partial"
+	rm -rf -- "$unpacked" "$kernel_dir/tree.partial"
+	mkdir -p -- "$unpacked"
 	dpkg-deb --fsys-tarfile "$(deb_of "linux-source-$series")" |
 		tar -xO "./usr/src/linux-source-$series.tar.xz" |
 		xz -dc -T0 |
-		tar -x --strip-components=1 -C "$kernel_dir/tree.partial"
-	echo "$1" >"$kernel_dir/tree.partial/unpacked-version"
+		tar -x --strip-components=1 -C "$unpacked"
+	echo "$1" >"$unpacked/unpacked-version"
+	mv -T -- "$unpacked" "$kernel_dir/tree.partial"
 }
 
 # stage_modules: what kmod needs to find modules; the host need not have kmod.

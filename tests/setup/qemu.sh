@@ -23,7 +23,8 @@ stage_qemu() {
 	note "qemu: building the tool that cures QEMU's nested SVM"
 	in_root cargo build --release --locked --manifest-path "$repo_dir/tests/Cargo.toml" -p qemu-cure
 	in_root "$tool" --input /usr/bin/qemu-system-x86_64 --output "$qemu/qemu-system-x86_64" \
-		2> >(tee "$qemu/message" >&2) || code=$?
+		2>"$qemu/message" || code=$?
+	cat -- "$qemu/message"
 	case $code in
 	0) rm -f -- "$qemu/UNCURED" ;;
 	3)

@@ -63,7 +63,7 @@ await_stages() {
 			if ((SECONDS - told >= 30)); then
 				told=$SECONDS
 				for name in "${waiting[@]}"; do
-					note "$name: at $(last_line "$name")"
+					note "$name: at work for $((SECONDS - stage_began[$name])) s$(last_line "$name")"
 				done
 			fi
 			sleep 0.2
@@ -84,8 +84,9 @@ end_stages() {
 	stage_pid=()
 }
 
+# last_line NAME: what a stage last said in its log, to put behind a line; nothing if it said nothing.
 last_line() {
-	tail -n 1 -- "$log_dir/$1.log" 2>/dev/null | tr '\r\t' '  ' | cut -c 1-100
+	tail -n 1 -- "$log_dir/$1.log" 2>/dev/null | tr '\r\t' '  ' | cut -c 1-80 | sed 's/^ */, /'
 }
 
 # explain_failure NAME CODE: stage, cause, log.
@@ -99,7 +100,7 @@ explain_failure() {
 		else
 			guess_cause "$log"
 			echo '  last lines of the log:'
-			tail -n 5 -- "$log" | sed 's/^/    /'
+			tail -n 5 -- "$log" | awk '{ print "    " $0 }'
 		fi
 		echo "  log:   $log"
 	} >&2

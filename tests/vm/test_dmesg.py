@@ -5,7 +5,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from rig.dmesg import Finding, Record, Scanner, as_dmesg, read_console, read_kmsg, without_duplicates
+from rig.dmesg import Finding, Record, Scanner, as_dmesg, read_console, read_kmsg, without, without_duplicates
 
 WARN = """------------[ cut here ]------------
 WARNING: drivers/gpu/drm/i915/gvt/gtt.c:12 at ppgtt_free+0x12/0x40 [kvmgt], CPU#1: qemu/77
@@ -33,6 +33,12 @@ class Scan(unittest.TestCase):
 
     def test_two_warnings_are_two_findings(self) -> None:
         self.assertEqual(len(scan(f"{WARN}\n{WARN}")), 2)
+
+    def test_what_a_warning_says_belongs_to_it(self) -> None:
+        said = WARN.replace("WARNING:", "RPM raw-wakeref not held\nWARNING:")
+        self.assertEqual(len(scan(said)), 1)
+        self.assertIn("RPM raw-wakeref not held", scan(said)[0].lines)
+        self.assertEqual(scan(said, "raw-wakeref not held"), [])
 
     def test_each_kind_is_found(self) -> None:
         for line in (
@@ -113,7 +119,11 @@ class Files(unittest.TestCase):
         self.assertEqual(read_kmsg(self.path), [])
         self.assertEqual(read_console(self.path), [])
 
-    def test_the_same_message_in_two_logs_counts_once(self) -> None:
+    def test_the_console_counts_only_where_it_says_more(self) -> None:
+        console = [Record(6, "------------[ cut here ]------------"), Record(6, "Kernel panic - not syncing: x")]
+        self.assertEqual(without(console, [Record(4, "------------[ cut here ]------------")]), console[1:])
+
+    def test_the_same_message_counts_once(self) -> None:
         findings = [Finding("L1", ("BUG: a",)), Finding("L1", ("BUG: a", "Call Trace:")), Finding("L2-1", ("BUG: a",))]
         self.assertEqual(len(without_duplicates(findings)), 2)
 

@@ -99,8 +99,8 @@ class Commands(unittest.TestCase):
 
     def test_display_is_off_unless_asked_for(self) -> None:
         off, on = parse(["--driver", "stock"]), parse(["--driver", "stock", "--display"])
-        self.assertEqual(qemu.i915_options(off), "enable_gvt=1 disable_display=1")
-        self.assertEqual(qemu.i915_options(on), "enable_gvt=1")
+        self.assertEqual(qemu.i915_options(off), "dmc_firmware_path=/dev/null enable_gvt=1 disable_display=1")
+        self.assertEqual(qemu.i915_options(on), "dmc_firmware_path=/dev/null enable_gvt=1")
 
     def test_extra_arguments_reach_their_program(self) -> None:
         request = parse(["--driver", "none", "--emulator-arg=--vcs1", "--kernel-arg", "one=1", "--l2-kernel-arg", "two=2"])
@@ -108,6 +108,16 @@ class Commands(unittest.TestCase):
         self.assertEqual(emulator[-1], "--vcs1")
         self.assertTrue(qemu.l1_kernel_line(request).endswith(" one=1"))
         self.assertTrue(qemu.l2_kernel_line(request).endswith(" two=2"))
+
+
+class Clock(unittest.TestCase):
+    def test_the_frequency_is_told_where_it_is_known(self) -> None:
+        virtual = "flags\t\t: fpu constant_tsc hypervisor\ncpu MHz\t\t: 2596.152\n"
+        self.assertEqual(qemu.tsc_option(virtual), ["tsc_early_khz=2596152"])
+
+    def test_a_host_that_changes_its_clock_is_not_believed(self) -> None:
+        self.assertEqual(qemu.tsc_option("flags\t\t: fpu constant_tsc\ncpu MHz\t\t: 800.000\n"), [])
+        self.assertEqual(qemu.tsc_option(""), [])
 
 
 class Watchdog(unittest.TestCase):
@@ -149,7 +159,7 @@ class Watchdog(unittest.TestCase):
         self.now += 999
         self.assertIsNone(stages.stalled())
         self.now += 2
-        self.assertIn("L2-1: stage 'workload'", str(stages.stalled()))
+        self.assertIn("L2-1: the run's limit of 1000 s passed in stage 'workload'", str(stages.stalled()))
 
     def test_patience_stretches_the_limits(self) -> None:
         stages = self.stages(patience=2)

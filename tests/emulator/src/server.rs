@@ -33,9 +33,7 @@ pub fn serve(gpu: Arc<Gpu>, socket: &Path) -> Result<()> {
     }
     let server = Server::new(socket, true, interrupts(), regions(&gpu))
         .with_context(|| format!("listening at {}", socket.display()))?;
-    let config = PciConfig::new(&gpu.config);
-    let mut device = Device { aperture: Aperture::default(), config, gpu };
-    server.run(&mut device).context("serving vfio-user")
+    server.run(&mut Device::new(gpu)).context("serving vfio-user")
 }
 
 fn regions(gpu: &Gpu) -> Vec<ServerRegion> {
@@ -83,14 +81,20 @@ fn interrupts() -> Vec<IrqInfo> {
         .collect()
 }
 
-/// What QEMU's messages act on. No call fails: the crate answers an error by dropping the connection.
-struct Device {
+/// What QEMU's messages act on. No call fails: the crate has no errno to answer with.
+pub struct Device {
     gpu: Arc<Gpu>,
     aperture: Aperture,
     config: PciConfig,
 }
 
 impl Device {
+    /// A device whose regions are those of `gpu`.
+    pub fn new(gpu: Arc<Gpu>) -> Self {
+        let config = PciConfig::new(&gpu.config);
+        Self { aperture: Aperture::default(), config, gpu }
+    }
+
     fn bar0_read(&self, offset: u64, data: &mut [u8]) {
         if offset >= GSM_OFFSET {
             for (index, byte) in data.iter_mut().enumerate() {

@@ -50,11 +50,14 @@ _TRACE_RE = re.compile(
     r"|irq event stamp|hardirqs|softirqs|stack backtrace|but task|which lock|the existing|other info|\*\*\* DEADLOCK"
     r"|\d+ locks? held)"
 )
+_CUT_RE = re.compile(r"^-+\[ cut here")
+_PLACE_RE = re.compile(r"^(?:WARNING: |kernel BUG at )")
 _END_RE = re.compile(r"^-+\[ end (trace|Kernel panic)")
 # What a line of the serial console or of `dmesg` has in front of the message.
 _PREFIX_RE = re.compile(r"^(?:<\d+>)?\[ *\d+\.\d+(?:\]\[ *[TC]\d+)?\] ?")
 _DRIVER_RE = re.compile(r"^(?:i915|kvmgt|gvt|intel_vgpu_mdev|vfio_mdev|\[drm)|\[drm\]|^gvt: ")
 _LONGEST = 120
+_SAID_LINES = 5
 _WARNING_LEVEL = 4
 _INFO_LEVEL = 6
 
@@ -119,11 +122,15 @@ def _block_end(messages: Sequence[Record], start: int) -> int:
         return start + 1
     end = start + 1
     limit = min(len(messages), start + _LONGEST)
+    if _CUT_RE.match(messages[start].text):
+        # What a WARN() was given to say stands between the mark and the line that names the place.
+        said = range(end, min(limit, end + _SAID_LINES))
+        end = next((place + 1 for place in said if _PLACE_RE.match(messages[place].text)), end)
     while end < limit:
         text = messages[end].text
         if _END_RE.match(text):
             return end + 1
-        if re.match(r"^-+\[ cut here", text) or not _TRACE_RE.match(text):
+        if _CUT_RE.match(text) or not _TRACE_RE.match(text):
             return end
         end += 1
     return end
@@ -151,8 +158,14 @@ def read_console(path: Path) -> list[Record]:
     return [Record(_INFO_LEVEL, _PREFIX_RE.sub("", line)) for line in _lines(path)]
 
 
+def without(records: Iterable[Record], known: Iterable[Record]) -> list[Record]:
+    """The records whose text is not among the known ones: what a console shows beyond the kernel log."""
+    texts = {record.text for record in known}
+    return [record for record in records if record.text not in texts]
+
+
 def without_duplicates(findings: Iterable[Finding]) -> list[Finding]:
-    """A message reaches both the console and the kernel log of one machine: one finding of each is enough."""
+    """Of findings with the same title on the same machine the first one."""
     seen: set[tuple[str, str]] = set()
     result: list[Finding] = []
     for finding in findings:

@@ -2,13 +2,15 @@
 """What came of a run: exit codes, findings, failures; how it is stored and shown."""
 
 import json
+import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from .dmesg import Finding
 from .errors import RigError
 
-_SHOWN_LINES = 12
+_SHOWN_CALLERS = 6
+_CALLER = re.compile(r"^ [A-Za-z_][\w.]*\+0x")
 
 
 @dataclass
@@ -43,9 +45,8 @@ class Outcome:
         text = [f"  {name}: script exited with {code}" for name, code in self.exits.items()]
         for finding in self.findings:
             text.append(f"  {finding.source}: {finding.title}")
-            text += [f"      {line}" for line in finding.lines[1:_SHOWN_LINES]]
-            if len(finding.lines) > _SHOWN_LINES:
-                text.append(f"      ... {len(finding.lines) - _SHOWN_LINES} more lines")
+            # Of a trace the callers say most; the rest is in the log.
+            text += [f"      {line.strip()}" for line in finding.lines if _CALLER.match(line)][:_SHOWN_CALLERS]
         text += [f"  {failure}" for failure in self.failures]
         verdict = "PASS" if self.exit_code == 0 else "FAIL"
         text.append(f"{verdict} in {self.seconds:.1f} s; logs in {output}")

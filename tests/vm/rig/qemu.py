@@ -2,6 +2,7 @@
 """The command lines of the emulated GPU and of L1's QEMU."""
 
 import json
+import re
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +13,9 @@ from .paths import Layout
 # What both kernels are told. The mitigations cost a lot on an emulated processor, and addresses that stay the same
 # make traces comparable. Expedited grace periods shorten every module load and every removal.
 _COMMON = ["console=ttyS0", "quiet", "panic=-1", "mitigations=off", "nokaslr", "rcupdate.rcu_expedited=1"]
-# The framebuffer console would draw through the aperture, each access to which is a trap: on a virtual GPU, a trap
-# through two levels.
-_NO_FBDEV = ["drm_client_lib.active=none", "drm_kms_helper.fbdev_emulation=0"]
+# No framebuffer console: it would draw through the aperture, each access to which is a trap, and on a virtual GPU a trap
+# through two levels. An empty name of the kernel's own client is what i915 accepts without a warning.
+_NO_FBDEV = ["drm_client_lib.active=", "drm_kms_helper.fbdev_emulation=0"]
 # With nested virtualization, and without what TCG would only warn that it lacks.
 _CPU = "EPYC,+svm,+npt,-fxsr-opt,-misalignsse,-osvw,-topoext,-nrip-save,-xsavec"
 _L2_KERNEL = [*_COMMON, *_NO_FBDEV, "highres=off", "nohz=off"]
@@ -63,12 +64,24 @@ def emulator_command(request: Request, layout: Layout, sockets: Sockets, output:
     ]
 
 
+def tsc_option(cpuinfo: str) -> list[str]:
+    """What L1's kernel is told of its time stamp counter, which under TCG is the host's own.
+
+    The kernel would measure it against the timer chip, in a few milliseconds; on a busy host QEMU's processor thread may
+    not run for just as long, and L1's clock then goes many times too fast. In a virtual machine the host's kernel shows
+    the counter's frequency as that of the processor; elsewhere it is not known, and L1's kernel has to measure.
+    """
+    frequency = re.search(r"^cpu MHz\s*: (\d+)\.(\d{3})", cpuinfo, re.MULTILINE)
+    flags = re.search(r"^flags\s*: (.*)", cpuinfo, re.MULTILINE)
+    if not frequency or not flags or not {"hypervisor", "constant_tsc"} <= set(flags[1].split()):
+        return []
+    return [f"tsc_early_khz={frequency[1]}{frequency[2]}"]
+
+
 def l1_kernel_line(request: Request) -> str:
     """The kernel command line of L1."""
-    words = [*_COMMON]
-    if not request.display:
-        words += _NO_FBDEV
-    return " ".join([*words, *request.l1_kernel_args])
+    tsc = tsc_option(Path("/proc/cpuinfo").read_text())
+    return " ".join([*_COMMON, *_NO_FBDEV, *tsc, *request.l1_kernel_args])
 
 
 def l2_kernel_line(request: Request) -> str:
@@ -78,7 +91,8 @@ def l2_kernel_line(request: Request) -> str:
 
 def i915_options(request: Request) -> str:
     """The module options with which L1 loads i915."""
-    options = []
+    # Debian's kernel comes without the display's microcode; i915 is told to do without it, or it would warn.
+    options = ["dmc_firmware_path=/dev/null"]
     if request.driver != "none":
         options.append("enable_gvt=1")
     if not request.display:

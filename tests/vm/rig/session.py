@@ -14,7 +14,7 @@ from pathlib import Path
 
 from . import qemu
 from .cli import Request
-from .dmesg import Finding, Scanner, as_dmesg, read_console, read_kmsg, without_duplicates
+from .dmesg import Finding, Scanner, as_dmesg, read_console, read_kmsg, without, without_duplicates
 from .errors import RigError, UsageError
 from .events import Event, parse_event
 from .follow import Follower
@@ -26,8 +26,8 @@ from .process import Child, Children
 from .stages import Stages
 
 _POLL = 0.05
-_CONNECT_SECONDS = 10.0
-_POWER_OFF_SECONDS = 20.0
+_DEBRIEF_SECONDS = 20.0
+_DEBRIEF_MARK = "rig: debrief"
 _EMULATOR_EXIT_SECONDS = 10.0
 
 
@@ -43,7 +43,6 @@ class Session:
         self._stages = Stages(time.monotonic, say, request.patience, request.timeout)
         self._guests = [f"L2-{number}" for number in range(1, request.guests + 1)]
         self._finished: set[str] = set()
-        self._ended: set[str] = set()
         self._followers: list[tuple[str, Follower, bool]] = []
 
     def run(self) -> Outcome:
@@ -175,7 +174,7 @@ class Session:
         stall = self._stages.stalled()
         if stall:
             if sockets:
-                self._save_registers(sockets)
+                self._debrief(sockets)
             raise RigError(str(stall))
 
     def _handle(self, lane: str, event: Event) -> None:
@@ -209,7 +208,7 @@ class Session:
             if lane and lane.current and lane.current.name == "attach":
                 self._stages.enter(guest, "guest boot")
         elif what == "ended":
-            self._ended.add(guest)
+            self._stages.leave(guest)
             if rest and rest[0] != "0":
                 where, cause = self._where(guest), self._tail(number)
                 self._outcome.failures.append(f"{guest}: QEMU exited with {rest[0]} in {where}: {cause}")
@@ -232,6 +231,16 @@ class Session:
     def _note(self, text: str) -> None:
         self._outcome.notes.append(text)
         self._say(text)
+
+    def _debrief(self, sockets: qemu.Sockets) -> None:
+        """After a stall: lets L1 tell where it and its guests stand, while it still can."""
+        self._save_registers(sockets)
+        request = self._output / "debrief"
+        request.touch()
+        deadline = time.monotonic() + _DEBRIEF_SECONDS
+        while request.exists() and time.monotonic() < deadline:
+            time.sleep(_POLL)
+        request.unlink(missing_ok=True)
 
     def _save_registers(self, sockets: qemu.Sockets) -> None:
         """Where the processors of L1 stand tells the most about a stall."""
@@ -275,8 +284,10 @@ class Session:
         records = read_kmsg(stem.with_name(f"{stem.name}.kmsg"))
         stem.with_name(f"{stem.name}.dmesg").write_text(as_dmesg(records))
         stem.with_name(f"{stem.name}.kmsg").unlink(missing_ok=True)
-        findings = scanner.scan(lane, records)
-        findings += scanner.scan(lane, read_console(stem.with_name(f"{stem.name}.log")))
+        # What the machine was asked to tell after a stall is no finding.
+        told = next((n for n, record in enumerate(records) if record.text == _DEBRIEF_MARK), len(records))
+        findings = scanner.scan(lane, records[:told])
+        findings += scanner.scan(lane, without(read_console(stem.with_name(f"{stem.name}.log")), records))
         findings += scanner.scan(lane, read_console(stem.with_name(f"{stem.name}.qemu")))
         return findings
 

@@ -52,14 +52,19 @@ class Lane:
 
 @dataclass(frozen=True)
 class Stall:
-    """A stage that ran out of time."""
+    """A stage that ran out of time: its own, or that of the whole run."""
 
     lane: str
     stage: str
     seconds: float
+    whole: float | None = None
 
     def __str__(self) -> str:
         where = f"{self.lane}: " if self.lane else ""
+        if self.whole is not None:
+            return (
+                f"{where}the run's limit of {self.whole:.0f} s passed in stage '{self.stage}', after {self.seconds:.0f} s of it"
+            )
         return f"{where}stage '{self.stage}' stalled: no end after {self.seconds:.0f} s"
 
 
@@ -112,8 +117,8 @@ class Stages:
         if self._whole is not None and now - self._start > self._whole:
             for lane in reversed(list(self.lanes.values())):
                 if lane.current:
-                    return Stall(lane.name, lane.current.name, lane.current.seconds(now))
-            return Stall("", "run", now - self._start)
+                    return Stall(lane.name, lane.current.name, lane.current.seconds(now), self._whole)
+            return Stall("", "none", 0.0, self._whole)
         return None
 
     def table(self) -> list[tuple[str, str, float]]:

@@ -24,10 +24,8 @@ pub struct TouchedPages {
     /// The block.
     pub client: Block,
     /// Address of the context image, for engines; `0xffffffff` for contexts beyond those that are told apart.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub lrca: Option<Hex>,
     /// Ids under which the context ran, for engines.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub contexts: Vec<Hex>,
     /// Frames of pages that were read.
     pub read: PageRanges,

@@ -158,7 +158,10 @@ fn an_allow_list_is_armed_broken_and_cleared() {
     rig.touch(42);
     client.ok(json!({"request": "audit-report"}));
     let pages = client.ok(json!({"request": "audit-pages"}));
-    assert_eq!(pages, json!([{"client": "aperture", "read": [], "write": [[16, 16], [40, 41], [50, 50]]}]));
+    assert_eq!(
+        pages,
+        json!([{"client": "aperture", "lrca": null, "contexts": [], "read": [], "write": [[16, 16], [40, 41], [50, 50]]}])
+    );
     client.ok(json!({"request": "audit-clear"}));
     client.ok(json!({"request": "audit-arm"}));
     assert_eq!(client.ok(json!({"request": "audit-pages"})), json!([]));

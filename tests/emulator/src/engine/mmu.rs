@@ -112,9 +112,13 @@ impl<'g> Mmu<'g> {
         Ok((pte & ADDRESS_MASK, true))
     }
 
-    fn table_entry(&self, table: u64, index: u64, level: u8) -> Result<u64, FaultKind> {
-        let at = (table & ADDRESS_MASK) + index % 512 * 8;
+    /// The entry for `address` in a table of this level. The tables are in memory like everything else: reading them is
+    /// an access of the context, on the record.
+    fn table_entry(&self, table: u64, address: u64, level: u8) -> Result<u64, FaultKind> {
+        let page = table & ADDRESS_MASK;
+        let at = page + (address >> (12 + 9 * u32::from(level))) % 512 * 8;
         let entry = self.gpu.memory.load64(at).map_err(|_| FaultKind::NoMemory(at))?;
+        self.gpu.auditor.access(&Access { client: self.client, space: Space::Ppgtt, address, page, write: false });
         if entry & PRESENT == 0 {
             return Err(FaultKind::NotPresent(level));
         }
@@ -142,8 +146,8 @@ impl<'g> Mmu<'g> {
             }
             Root::Legacy48(pml4) => {
                 // Bit 47 is not extended by the hardware, whatever the upper bits say.
-                let pdp = descend(self.table_entry(pml4, address >> 39, 3)?);
-                let pd = descend(self.table_entry(pdp, address >> 30, 2)?);
+                let pdp = descend(self.table_entry(pml4, address, 3)?);
+                let pd = descend(self.table_entry(pdp, address, 2)?);
                 if pd & PAGE_SIZE_BIT != 0 {
                     let large = pd & ADDRESS_MASK & !0x3fff_ffff;
                     return Ok((large + (address & 0x3fff_f000), allowed & WRITABLE != 0));
@@ -151,17 +155,17 @@ impl<'g> Mmu<'g> {
                 pd
             }
         };
-        let pde = descend(self.table_entry(directory, address >> 21, 1)?);
+        let pde = descend(self.table_entry(directory, address, 1)?);
         if pde & PAGE_SIZE_BIT != 0 {
             let large = pde & ADDRESS_MASK & !0x1f_ffff;
             return Ok((large + (address & 0x1f_f000), allowed & WRITABLE != 0));
         }
         if pde & INTERMEDIATE_PAGE_SIZE != 0 {
             // Only every 16th entry of such a table counts.
-            let pte = descend(self.table_entry(pde, (address >> 12) & !0xf, 0)?);
+            let pte = descend(self.table_entry(pde, address & !0xffff, 0)?);
             return Ok(((pte & ADDRESS_MASK & !0xffff) + (address & 0xf000), allowed & WRITABLE != 0));
         }
-        let pte = descend(self.table_entry(pde, address >> 12, 0)?);
+        let pte = descend(self.table_entry(pde, address, 0)?);
         Ok((pte & ADDRESS_MASK, allowed & WRITABLE != 0))
     }
 

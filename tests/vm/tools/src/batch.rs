@@ -160,11 +160,6 @@ impl Batch {
         self.raw(&[mi(0x05, 0)])
     }
 
-    /// MI_ARB_ON_OFF: whether the scheduler may take the engine away at all.
-    pub fn arbitration(&mut self, on: bool) -> &mut Batch {
-        self.raw(&[mi(0x08, u32::from(on))])
-    }
-
     /// MI_STORE_DATA_IMM of a dword.
     pub fn store(&mut self, address: u64, value: u32) -> &mut Batch {
         self.raw(&[mi(0x20, 2), low(address), high(address), value])
@@ -309,7 +304,6 @@ mod tests {
         check(|b| b.call(ADDRESS), &[0x18c0_0101, lo, hi]);
         check(|b| b.end_unless_greater(ADDRESS, 5), &[0x1b20_0002, 5, lo, hi]);
         check(|b| b.wait(Compare::GreaterOrEqual, ADDRESS, 5), &[0x0e00_9002, 5, lo, hi]);
-        check(|b| b.arbitration(false), &[0x0400_0000]);
         check(|b| b.arbitration_point(), &[0x0280_0000]);
         check(|b| b.end(), &[0x0500_0000]);
     }

@@ -65,7 +65,7 @@ impl Report {
         let milliseconds = (took.as_secs_f64() * 10_000.0).round() / 10.0;
         match status {
             Status::Pass => println!("PASS {name} [{milliseconds:.1}]"),
-            Status::Fail => println!("FAIL {name} {reason}"),
+            Status::Fail => println!("FAIL {name} {reason} [{milliseconds:.1}]"),
             Status::Skip => println!("SKIP {name} {reason}"),
         }
         // Whoever reads the console of a machine that then stops wants the line before.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Tests a GPU through the i915 driver: commands, address spaces, fences, scheduling, recovery, speed.
 //!
-//! Each check prints one line: `PASS name [milliseconds]`, `FAIL name reason` or `SKIP name reason`; figures come as
+//! Each check prints one line: `PASS name [milliseconds]`, `FAIL name reason [milliseconds]` or
+//! `SKIP name reason`; figures come as
 //! `METRIC name value unit`. The exit code is 0 when nothing failed, 1 when something did, 2 when nothing could run.
 #![forbid(unsafe_code)]
 

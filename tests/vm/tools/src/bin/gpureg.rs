@@ -94,7 +94,9 @@ fn open(device: &Path, writable: bool) -> Result<Mapping> {
         .write(writable)
         .open(&path)
         .with_context(|| format!("cannot open {} (run as root; does the device exist?)", path.display()))?;
-    let size = file.metadata()?.len();
+    // The second half of the BAR is the GGTT, which i915 maps write-combined; the kernel refuses a second mapping of
+    // another kind.
+    let size = file.metadata()?.len() / 2;
     Mapping::new(&file, 0, size, writable).with_context(|| {
         format!(
             "cannot map {}: is memory decoding off in the PCI command register, or does the kernel reserve the \

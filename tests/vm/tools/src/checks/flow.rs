@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 //! The way through batches: calls, chains, conditions; and what a batch without privileges may not do.
 
-use anyhow::Result;
+use std::io;
+
+use anyhow::{bail, Result};
 
 use super::{same, Check, Env};
 use crate::batch::Batch;
@@ -10,12 +12,24 @@ use crate::exec::{batch_bo, Exec};
 use crate::gem::{Bo, Context, PAGE};
 
 pub(super) const CHECKS: &[Check] = &[
-    Check::each("second-level", "a batch calls another one, twice, and goes on behind it", second_level),
-    Check::each("chain", "a batch goes on in another one and does not come back", chain),
+    Check::each("second-level", "a batch calls another one, twice, and goes on behind it", second_level).unless(parsed),
+    Check::each("chain", "a batch goes on in another one and does not come back", chain).unless(parsed),
     Check::each("conditional-end", "MI_CONDITIONAL_BATCH_BUFFER_END goes on or ends", conditional_end),
     Check::of(Class::Render, "predicate", "MI_PREDICATE decides about a register's store", predicate),
     Check::each("privilege", "a batch cannot write a register that is none of its business", privilege),
 ];
+
+/// Whether the kernel checks each command of a batch before it runs it, as it does for the blitter of version 9.
+fn is_parsed(env: &Env, engine: &Engine) -> bool {
+    env.device.version == 9 && engine.class == Class::Copy
+}
+
+/// Why a check that hides something from the kernel cannot run on an engine.
+pub(super) fn parsed(env: &Env, engine: Option<&Engine>) -> Option<String> {
+    engine
+        .is_some_and(|engine| is_parsed(env, engine))
+        .then(|| "the kernel's command parser lets this engine run no command outside of a checked batch".to_owned())
+}
 
 /// Runs a batch that uses a second one, and one buffer for results.
 fn run_two(env: &Env, engine: &Engine, outer: &Batch, inner: &Bo, target: &Bo) -> Result<()> {
@@ -86,6 +100,18 @@ fn predicate(env: &Env, engine: &Engine) -> Result<()> {
     same("the dword stored for different sources", target.read32(4).into(), 0)
 }
 
+/// Demands that the kernel did not take a batch because of what is in it.
+fn refused(result: Result<()>) -> Result<()> {
+    let error = match result {
+        Ok(()) => bail!("the kernel's command parser lets the register through"),
+        Err(error) => error,
+    };
+    match error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error) {
+        Some(libc::EACCES | libc::EINVAL) => Ok(()),
+        _ => Err(error),
+    }
+}
+
 /// The register is the engine's number of cycles before it counts as idle: readable by all, written by the kernel only,
 /// and harmless should the write get through.
 fn privilege(env: &Env, engine: &Engine) -> Result<()> {
@@ -93,7 +119,11 @@ fn privilege(env: &Env, engine: &Engine) -> Result<()> {
     let target = Bo::new(&env.device, PAGE)?;
     let mut batch = Batch::new();
     batch.store_register(register, target.address);
-    env.run_batch(engine, &batch, &target)?;
+    let result = env.run_batch(engine, &batch, &target);
+    if is_parsed(env, engine) {
+        return refused(result);
+    }
+    result?;
     let before = target.read32(0);
     let mut batch = Batch::new();
     batch.load_registers(&[(register, before ^ 0x5a)]);

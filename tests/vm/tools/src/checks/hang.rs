@@ -5,42 +5,37 @@ use std::time::Duration;
 
 use anyhow::{bail, ensure, Context as _, Result};
 
+use super::flow::parsed;
 use super::spin::{Manners, Spinner};
 use super::{same, Check, Env};
-use crate::batch::{Batch, Compare};
-use crate::drm::Engine;
+use crate::batch::Batch;
+use crate::drm::{Class, Engine};
 use crate::exec::{batch_bo, Exec};
 use crate::gem::{Bo, Context, PAGE};
 use crate::uapi;
 
 pub(super) const CHECKS: &[Check] = &[
-    Check::each("hang-loop", "an endless loop that allows no interruption", |env, engine| {
+    Check::each("hang-loop", "an endless loop without a point of arbitration", |env, engine| {
         let spinner = Spinner::new(&env.device, Manners::Stubborn)?;
         hang(env, engine, &spinner.code)
     })
     .only_by_name(),
-    Check::each("hang-wait", "a wait for a semaphore that nobody signals", |env, engine| {
-        let mut batch = Batch::new();
-        batch.arbitration(false);
-        // The batch's own first dword never changes, so the wait may look at it and needs no second buffer.
-        let code = Bo::new(&env.device, PAGE)?;
-        batch.wait(Compare::Equal, code.address, 0xffff_ffff);
-        code.write(0, &batch.finished());
-        hang(env, engine, &code)
-    })
-    .only_by_name(),
-    Check::each("hang-command", "a command that does not exist", |env, engine| {
-        let mut batch = Batch::new();
-        // Client 7 of the command's top three bits is not assigned.
-        batch.raw(&[(7 << 29) | 0x00ba_dbad]);
-        hang(env, engine, &batch_bo(&env.device, &batch)?)
-    })
-    .only_by_name(),
-    Check::each("hang-banned", "a context that gave up recovery is refused after a hang", banned).only_by_name(),
+    Check::each("hang-command", "a command that does not exist", |env, engine| hang(env, engine, &nonsense(env)?))
+        .unless(parsed)
+        .only_by_name(),
+    Check::of(Class::Render, "hang-banned", "a context that gave up recovery is refused after a hang", banned)
+        .only_by_name(),
 ];
 
 /// The kernel notices a hang by its heartbeat, then resets, and may read megabytes through the aperture for its report.
 const RECOVERY: Duration = Duration::from_secs(120);
+
+/// A batch with a command that does not exist: client 7 of the command's top three bits is not assigned.
+fn nonsense(env: &Env) -> Result<Bo> {
+    let mut batch = Batch::new();
+    batch.raw(&[(7 << 29) | 0x00ba_dbad]);
+    batch_bo(&env.device, &batch)
+}
 
 fn wait_for_reset(code: &Bo, context: &Context) -> Result<()> {
     ensure!(code.wait(RECOVERY)?, "no reset ended the batch within {} s", RECOVERY.as_secs());
@@ -78,9 +73,9 @@ fn hang(env: &Env, engine: &Engine, code: &Bo) -> Result<()> {
 fn banned(env: &Env, engine: &Engine) -> Result<()> {
     let context = Context::new(&env.device)?;
     context.set(uapi::I915_CONTEXT_PARAM_RECOVERABLE, 0)?;
-    let spinner = Spinner::new(&env.device, Manners::Stubborn)?;
-    Exec::new(&context, engine, &spinner.code).submit()?;
-    wait_for_reset(&spinner.code, &context)?;
+    let code = nonsense(env)?;
+    Exec::new(&context, engine, &code).submit()?;
+    wait_for_reset(&code, &context)?;
     let code = batch_bo(&env.device, &Batch::new())?;
     match Exec::new(&context, engine, &code).submit() {
         Err(error) if error.raw_os_error() == Some(libc::EIO) => {}

@@ -17,7 +17,7 @@ use crate::gem::{Bo, Context, PAGE};
 pub(super) enum Manners {
     /// It may, in every round.
     Polite,
-    /// It may not; only a reset ends the batch.
+    /// It finds no point at which it may; only a reset ends the batch.
     Stubborn,
 }
 
@@ -25,34 +25,30 @@ pub(super) enum Manners {
 pub(super) struct Spinner {
     /// The batch's buffer, busy as long as it spins.
     pub(super) code: Bo,
-    /// Where the loop starts.
-    head: u64,
 }
 
-/// Where the batch tells that it runs, far behind its commands.
+/// Where the batch tells that it runs, and where it looks whether it shall go on; both far behind its commands.
+///
+/// The loop ends by a value in memory and not by changing its commands: for the blitter of graphics version 9 the kernel
+/// checks the commands and runs a copy of them.
 const STARTED: u64 = PAGE - 64;
+const GO_ON: u64 = PAGE - 128;
 
 impl Spinner {
     /// Writes the batch.
     pub(super) fn new(device: &Rc<Device>, manners: Manners) -> Result<Spinner> {
         let code = Bo::new(device, PAGE)?;
+        code.write32(GO_ON, 1);
         let mut batch = Batch::new();
-        if manners == Manners::Stubborn {
-            batch.arbitration(false);
-        }
         batch.store(code.address + STARTED, 1);
-        // The loop starts on a cache line of its own, as the processor will change it under the engine's eyes.
-        while batch.offset() % 64 != 0 {
-            batch.noop();
-        }
         let head = batch.offset();
-        match manners {
-            Manners::Polite => batch.arbitration_point(),
-            Manners::Stubborn => batch.noop(),
-        };
+        if manners == Manners::Polite {
+            batch.arbitration_point();
+        }
+        batch.end_unless_greater(code.address + GO_ON, 0);
         batch.chain(code.address + head);
         code.write(0, &batch.finished());
-        Ok(Spinner { code, head })
+        Ok(Spinner { code })
     }
 
     /// Starts it and waits until the engine is in it.
@@ -68,7 +64,7 @@ impl Spinner {
 
     /// Lets it end.
     pub(super) fn release(&self) {
-        self.code.write32(self.head, Batch::new().finished()[0]);
+        self.code.write32(GO_ON, 0);
     }
 }
 

@@ -86,7 +86,7 @@ fn addresses(env: &Env, engine: &Engine) -> Result<()> {
         // The batch itself lives high up as well, in the other half of the space.
         let code = Bo::at(&env.device, PAGE, (address ^ (1 << 47) ^ (1 << 30)) & ((1 << 48) - 1) & !0xffff)?;
         let mut batch = Batch::new();
-        batch.store(target.address, 0x1111).store(target.address + 2 * PAGE - 4, 0x2222);
+        batch.store(target.address, 0x1111).store(target.address + (2 * PAGE - 4), 0x2222);
         batch.copy(target.address + PAGE, target.address);
         code.write(0, &batch.finished());
         let at = || format!("at {address:#x}");

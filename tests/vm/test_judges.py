@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Tests of what judges the outputs of runs."""
+
+import json
+import tempfile
+import unittest
+from pathlib import Path
+
+from rig import isolation, types
+
+
+def pages(client: str, lrca: str, read: list[list[int]], write: list[list[int]]) -> str:
+    return json.dumps({"event": "pages", "client": client, "lrca": lrca, "read": read, "write": write})
+
+
+class Types(unittest.TestCase):
+    def test_the_table_of_the_abi(self) -> None:
+        counts = {
+            aperture: [instances for instances, _ in types.expected("skl", aperture).values()]
+            for aperture in ("256M", "512M", "1G")
+        }
+        self.assertEqual(counts, {"256M": [2, 1], "512M": [6, 3, 1], "1G": [7, 5, 2, 1]})
+
+    def test_a_made_instance_takes_its_share(self) -> None:
+        left = types.expected("bdw", "512M", taken=["2"])
+        self.assertEqual([instances for instances, _ in left.values()], [2, 1, 0])
+
+    def test_names_follow_the_platform(self) -> None:
+        self.assertIn("i915-GVTg_V4_8", types.expected("bdw", "256M"))
+        self.assertIn("i915-GVTg_V5_8", types.expected("kbl", "256M"))
+
+    def test_differences_are_named(self) -> None:
+        wanted = types.expected("skl", "256M")
+        text = "i915-GVTg_V5_4 2 low_gm_size: 128MB,\ni915-GVTg_V5_1 1 x\n"
+        found = types.differences(types.parse(text), wanted)
+        self.assertEqual(len(found), 3, found)
+        self.assertEqual(types.differences(wanted, wanted), [])
+
+
+class Isolation(unittest.TestCase):
+    def judge(self, *lines: str) -> list[str]:
+        with tempfile.TemporaryDirectory() as folder:
+            output = Path(folder)
+            (output / "audit.jsonl").write_text("\n".join(lines))
+            (output / "guest-pages.json").write_text(json.dumps({"1": [[10, 19]], "2": [[20, 29], [40, 49]]}))
+            return [verdict.split(" ")[0] for _, _, verdict in isolation.judge(output, 2)]
+
+    def test_each_to_its_own(self) -> None:
+        first, second = pages("rcs0", "0x1000", [[5, 12]], []), pages("rcs0", "0x2000", [], [[45, 45]])
+        self.assertEqual(self.judge(first, second), ["PASS", "PASS"])
+
+    def test_a_context_in_two_guests_fails_even_over_several_lines(self) -> None:
+        lines = [pages("bcs0", "0x1000", [[19, 19]], []), pages("bcs0", "0x1000", [], [[20, 20]])]
+        self.assertIn("FAIL", self.judge(*lines))
+
+    def test_a_guest_that_did_nothing_proves_nothing(self) -> None:
+        self.assertEqual(self.judge(pages("rcs0", "0x1000", [[10, 10]], [])), ["PASS", "FAIL"])
+
+    def test_missing_files_fail(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            self.assertTrue(isolation.judge(Path(folder), 1)[0][2].startswith("FAIL"))
+
+
+if __name__ == "__main__":
+    unittest.main()
