@@ -60,6 +60,7 @@ def emulator_command(request: Request, layout: Layout, sockets: Sockets, output:
         *("--control", str(sockets.control)),
         *("--log", str(output / "emulator.log")),
         *("--stats", str(output / "stats.json")),
+        *("--pictures", str(output)),
         *request.emulator_args,
     ]
 

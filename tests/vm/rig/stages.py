@@ -16,7 +16,7 @@ LIMITS = {
     "guest boot": 360.0,
     "guest probe": 360.0,
     "teardown": 90.0,
-    "power off": 45.0,
+    "power off": 180.0,
 }
 DEFAULT_LIMIT = 120.0
 UNLIMITED = frozenset({"workload", "shell", "guests"})

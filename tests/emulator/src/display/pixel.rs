@@ -73,10 +73,10 @@ fn pixel_clock_khz(bar0: &Bar0, kind: DisplayKind, base: u32) -> u64 {
 fn port_clock_khz(bar0: &Bar0, kind: DisplayKind, port: u32) -> u32 {
     match kind {
         DisplayKind::Broadwell => match bar0.load(0x46100 + 4 * port) >> 29 {
-            0 => 270_000,
-            1 => 135_000,
-            2 => 81_000,
-            3 => [81_000, 135_000, 270_000, 0][(bar0.load(0x46020) >> 26 & 3) as usize],
+            0 => 540_000,
+            1 => 270_000,
+            2 => 162_000,
+            3 => [162_000, 270_000, 540_000, 0][(bar0.load(0x46020) >> 26 & 3) as usize],
             4 => wrpll_khz(bar0.load(0x46040)),
             5 => wrpll_khz(bar0.load(0x46060)),
             _ => 0,
@@ -181,6 +181,12 @@ mod tests {
     fn broadwell_knows_both_kinds_of_pll() {
         let bar0 = Bar0::new().unwrap();
         full_hd(&bar0, 2);
+        // LCPLL with 1350 MHz, which is 2.7 Gbit/s per lane.
+        bar0.store(0x46104, 1 << 29);
+        assert!((hertz(&Timing::read(&bar0, DisplayKind::Broadwell, 0)) - 60.0).abs() < 0.01);
+        // SPLL with as much.
+        bar0.store(0x46104, 3 << 29);
+        bar0.store(0x46020, 1 << 26);
         assert!((hertz(&Timing::read(&bar0, DisplayKind::Broadwell, 0)) - 60.0).abs() < 0.01);
         full_hd(&bar0, 0);
         bar0.store(0x46104, 4 << 29);

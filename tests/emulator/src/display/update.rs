@@ -10,16 +10,17 @@
 //! writes the planes, each one's surface address last, and ends by reading both again (`intel_pipe_update_start` and
 //! `_end`). To learn the time of a vertical blank it reads the frame count, the scan line and the frame count again
 //! (`drm_update_vblank_count`), which another CPU may do at any time. As there is no telling the CPUs apart, a sequence
-//! can be misread; a plane that is written is therefore the only sure sign of an update, and nothing waits for long.
+//! can be misread; a plane that is written is therefore the only sure sign of an update, and no blank is ever late by a
+//! second, which is how long Linux waits for one (`drm_crtc_wait_one_vblank`).
 
 use std::time::{Duration, Instant};
 
 /// For how long a blank waits for an update whose beginning was seen.
-const PATIENCE: Duration = Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_millis(600);
 /// For how long it waits where only writes were seen, which need not have an end that can be.
-const SHORT_PATIENCE: Duration = Duration::from_millis(60);
+const SHORT_PATIENCE: Duration = Duration::from_millis(300);
 /// For how long it waits for the first write after a beginning.
-const BEGINNING: Duration = Duration::from_millis(30);
+const BEGINNING: Duration = Duration::from_millis(50);
 /// After the end of an update the driver asks for the event that tells of its effect.
 const GRACE: Duration = Duration::from_micros(300);
 

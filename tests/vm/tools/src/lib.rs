@@ -5,7 +5,7 @@
 //! * [`batch`], [`blt`]: GPU commands of graphics version 8 and 9 as dwords.
 //! * [`mapping`], [`registers`]: memory shared with a device, and names of its registers.
 //! * [`vfio`]: the script language of the program `vfioraw`.
-//! * [`checks`], [`report`]: the tests of the program `gemtest` and the form of their results.
+//! * [`checks`], [`report`], [`picture`]: the tests of the program `gemtest`, the form of their results, a proof for the eye.
 
 pub mod batch;
 pub mod blt;
@@ -14,6 +14,7 @@ pub mod drm;
 pub mod exec;
 pub mod gem;
 pub mod mapping;
+pub mod picture;
 pub mod registers;
 pub mod report;
 pub mod tiling;

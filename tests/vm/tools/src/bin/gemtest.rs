@@ -8,13 +8,14 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use serde_json::json;
 use vm_tools::checks::{self, Env};
 use vm_tools::drm::Device;
+use vm_tools::picture;
 use vm_tools::report::{Report, Status};
 
 /// Tests a GPU through the i915 driver.
@@ -47,6 +48,10 @@ struct Options {
     /// Instead of checks: N batches one after the other and N at once on the render engine, with progress.
     #[arg(long, value_name = "N", conflicts_with = "names")]
     stress: Option<u32>,
+
+    /// Also draw a picture with the blitter, check its pixels, and write it to this PNG file.
+    #[arg(long, value_name = "FILE")]
+    picture: Option<PathBuf>,
 
     /// Batches per measurement.
     #[arg(long, value_name = "N", default_value_t = 200)]
@@ -82,6 +87,14 @@ fn run(options: &Options) -> Result<bool> {
     match options.stress {
         Some(batches) => checks::speed::stress(&env, batches, &mut report)?,
         None => checks::run(&env, &options.names, &mut report)?,
+    }
+    if let Some(path) = &options.picture {
+        let begin = Instant::now();
+        let (status, reason) = match picture::draw(&env, path) {
+            Ok(()) => (Status::Pass, String::new()),
+            Err(error) => (Status::Fail, format!("{error:#}")),
+        };
+        report.check("picture".to_owned(), status, reason, begin.elapsed());
     }
     println!(
         "gemtest: {} passed, {} failed, {} skipped",

@@ -21,6 +21,10 @@ struct Options {
     /// Where the answers go; without it standard output.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
+
+    /// A mediated device; the first one is $1 in the script, and so on.
+    #[arg(long, value_name = "UUID")]
+    uuid: Vec<String>,
 }
 
 fn run(options: &Options) -> Result<vfio::Summary> {
@@ -31,9 +35,9 @@ fn run(options: &Options) -> Result<vfio::Summary> {
     match &options.script {
         Some(path) => {
             let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
-            vfio::run(BufReader::new(file), output)
+            vfio::run(BufReader::new(file), output, &options.uuid)
         }
-        None => vfio::run(io::stdin().lock(), output),
+        None => vfio::run(io::stdin().lock(), output, &options.uuid),
     }
 }
 

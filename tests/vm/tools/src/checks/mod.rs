@@ -219,7 +219,7 @@ impl Env {
     }
 
     /// Runs a batch to its end in a context, with buffers that it writes.
-    fn run_in(&self, context: &Context, engine: &Engine, batch: &Batch, targets: &[&Bo]) -> Result<()> {
+    pub(crate) fn run_in(&self, context: &Context, engine: &Engine, batch: &Batch, targets: &[&Bo]) -> Result<()> {
         let code = batch_bo(&self.device, batch)?;
         let mut exec = Exec::new(context, engine, &code);
         for target in targets {

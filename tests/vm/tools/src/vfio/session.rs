@@ -32,17 +32,18 @@ struct Session {
     devices: HashMap<String, Opened>,
     machines: HashMap<String, Machine>,
     events: HashMap<String, rustix::fd::OwnedFd>,
+    uuids: Vec<String>,
 }
 
 type Answer = Result<Map<String, Value>, Failure>;
 
-/// Reads requests, writes answers.
+/// Reads requests, writes answers; `uuids` are what `$1`, `$2` mean in the script.
 ///
 /// # Errors
 ///
 /// Names the line that is not a request, or the output that failed.
-pub fn run(input: impl BufRead, mut output: impl Write) -> Result<Summary> {
-    let mut session = Session::default();
+pub fn run(input: impl BufRead, mut output: impl Write, uuids: &[String]) -> Result<Summary> {
+    let mut session = Session { uuids: uuids.to_vec(), ..Session::default() };
     let mut summary = Summary::default();
     for (number, line) in (1u64..).zip(input.lines()) {
         let line = line.context("cannot read the script")?;
@@ -289,13 +290,23 @@ impl Session {
         if self.devices.contains_key(&device) {
             return text(format!("device {device} is open"));
         }
+        let uuid = match uuid.strip_prefix('$') {
+            None => uuid.to_owned(),
+            Some(number) => {
+                let place = number.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+                match place.and_then(|place| self.uuids.get(place)) {
+                    Some(given) => given.clone(),
+                    None => return text(format!("no device {uuid} was given on the command line")),
+                }
+            }
+        };
         if !self.machines.contains_key(machine) {
             self.machines.insert(machine.to_owned(), Machine::new(64 << 20, true)?);
         }
         let Some(place) = self.machines.get_mut(machine) else {
             return text(format!("there is no machine {machine}"));
         };
-        let result = Opened::new(uuid, machine, place, kvm);
+        let result = Opened::new(&uuid, machine, place, kvm);
         let alone = !self.devices.values().any(|device| device.machine == machine);
         if result.is_err() && alone {
             // The group that had joined is closed again, and the container lost its model with it.
@@ -474,7 +485,7 @@ mod tests {
 
     fn answers(script: &str) -> (Vec<Value>, Summary) {
         let mut output = Vec::new();
-        let summary = run(script.as_bytes(), &mut output).expect("every line is a request");
+        let summary = run(script.as_bytes(), &mut output, &[]).expect("every line is a request");
         let lines = String::from_utf8(output).expect("JSON is UTF-8");
         (lines.lines().map(|line| serde_json::from_str(line).expect("an answer is JSON")).collect(), summary)
     }
@@ -503,17 +514,19 @@ mod tests {
         let (answers, _) = answers(
             r#"{"op":"read","region":0,"offset":0}
                {"op":"open","uuid":"no-such-device","machine":"x"}
+               {"op":"open","uuid":"$1"}
                {"op":"ioctl","request":"DEVICE_RESET"}"#,
         );
         assert_eq!(answers[0]["error"], "device 0 is not open");
         assert_eq!(answers[1]["ok"], false);
-        assert_eq!(answers[2]["error"], "device 0 is not open");
+        assert_eq!(answers[2]["error"], "no device $1 was given on the command line");
+        assert_eq!(answers[3]["error"], "device 0 is not open");
     }
 
     #[test]
     fn a_wrong_line_ends_the_script() {
         for script in ["{\"op\":\"sleep\"}", "[]", "{\"op\":\"fly\"}", "{", "{\"op\":\"reset\",\"expect\":1}"] {
-            assert!(run(script.as_bytes(), Vec::new()).is_err(), "{script}");
+            assert!(run(script.as_bytes(), Vec::new(), &[]).is_err(), "{script}");
         }
     }
 
