@@ -21,6 +21,8 @@ const PATIENCE: Duration = Duration::from_millis(600);
 const SHORT_PATIENCE: Duration = Duration::from_millis(300);
 /// For how long it waits for the first write after a beginning.
 const BEGINNING: Duration = Duration::from_millis(50);
+/// For how long it waits after the last surface address for the end, which can be missed.
+const END: Duration = Duration::from_millis(40);
 /// After the end of an update the driver asks for the event that tells of its effect.
 const GRACE: Duration = Duration::from_micros(300);
 
@@ -60,6 +62,8 @@ pub struct Watch {
     open: bool,
     /// A surface address was written since.
     armed: bool,
+    /// Until when a blank waits for further writes.
+    limit: Option<Instant>,
     /// Until when a blank has to wait.
     until: Option<Instant>,
 }
@@ -67,7 +71,7 @@ pub struct Watch {
 impl Watch {
     /// No update is under way.
     pub fn new() -> Self {
-        Self { phase: Phase::Idle, begun: false, open: false, armed: false, until: None }
+        Self { phase: Phase::Idle, begun: false, open: false, armed: false, limit: None, until: None }
     }
 
     /// Takes note of an access.
@@ -84,8 +88,9 @@ impl Watch {
                     self.until = Some(now + GRACE);
                 } else {
                     self.begun = true;
-                    let patience = if self.open { PATIENCE } else { BEGINNING };
-                    self.until = Some(now + patience);
+                    if !self.open {
+                        self.until = Some(now + BEGINNING);
+                    }
                 }
             }
             (Event::Cursor, Phase::Line) => self.phase = Phase::Idle,
@@ -94,9 +99,13 @@ impl Watch {
                 if !self.open {
                     self.open = true;
                     self.armed = false;
-                    self.until = Some(now + if self.begun { PATIENCE } else { SHORT_PATIENCE });
+                    self.limit = Some(now + if self.begun { PATIENCE } else { SHORT_PATIENCE });
                 }
                 self.armed |= event == Event::Surface;
+                self.until = match event {
+                    Event::Surface => self.limit.map(|limit| limit.min(now + END)),
+                    _ => self.limit,
+                };
             }
         }
     }
@@ -116,6 +125,7 @@ impl Watch {
         self.begun = false;
         self.open = false;
         self.armed = false;
+        self.limit = None;
         self.until = None;
     }
 }
@@ -170,8 +180,10 @@ mod tests {
         assert_eq!(watch.wait_until(start), None, "the driver may be waiting for the blank itself");
         watch.note(Count, start);
         assert_eq!(watch.wait_until(start), Some(start + BEGINNING));
-        watch.note(Surface, start);
+        watch.note(Plane, start);
         assert_eq!(watch.wait_until(start), Some(start + PATIENCE));
+        watch.note(Surface, start);
+        assert_eq!(watch.wait_until(start), Some(start + END));
         watch.note(Line, start);
         watch.note(Count, start);
         assert_eq!(watch.wait_until(start), Some(start + GRACE));
