@@ -238,7 +238,9 @@ impl Pipe {
             _ if plane::read_only(register) => {}
             _ => {
                 context.bar0.store(offset, value);
-                self.note(plane::event(register), context.now);
+                if let Some(event) = plane::event(register) {
+                    self.note(event, context.now);
+                }
                 match self.planes.wrote(context.bar0, self.base(), register) {
                     Effect::None => {}
                     Effect::Now(plane) => {

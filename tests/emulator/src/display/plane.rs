@@ -146,14 +146,15 @@ pub fn read_only(register: u32) -> bool {
         || (register >= FIRST_PLANE && register % 0x100 == (FIRST_PLANE + SURFACE_LIVE) % 0x100)
 }
 
-/// What a write to this register of a pipe tells about updates.
-pub fn event(register: u32) -> Event {
+/// What a write to this register of a pipe tells about updates; i915 writes some of a plane's beforehand.
+pub fn event(register: u32) -> Option<Event> {
     if register < FIRST_PLANE {
-        Event::Cursor
-    } else if register % 0x100 == (FIRST_PLANE + SURFACE) % 0x100 {
-        Event::Surface
-    } else {
-        Event::Plane
+        return Some(Event::Cursor);
+    }
+    match (register - FIRST_PLANE) % 0x100 {
+        STRIDE | POSITION | SIZE => None,
+        SURFACE => Some(Event::Surface),
+        _ => Some(Event::Plane),
     }
 }
 

@@ -71,7 +71,14 @@ pub fn reset(platform: &Platform, bar0: &Bar0) {
             // MCH_SSKPD: memory latencies, 2 us for the lowest level and 2, 18, 45 and 80 us in units of 0.5 us.
             bar0.store_pair(0x14_5d10, 20 << 56 | 160 << 32 | 90 << 20 | 36 << 12 | 4 << 4);
         }
-        DisplayKind::Skylake | DisplayKind::Broxton => settle_wells(bar0, DisplayKind::Skylake),
+        DisplayKind::Skylake => settle_wells(bar0, platform.display),
+        DisplayKind::Broxton => {
+            settle_wells(bar0, platform.display);
+            // D_CR_DRP0 of the four memory units: 8 Gbit DDR4 devices of 16 bits in one rank, in two of them.
+            for (unit, value) in [0x0100_0091, 0x0100_0091, u32::MAX, u32::MAX].into_iter().enumerate() {
+                bar0.store(0x14_1000 + 0x200 * unit as u32, value);
+            }
+        }
     }
 }
 

@@ -178,7 +178,7 @@ fn the_blank_waits_for_an_update_that_is_under_way() {
     assert!((1060..1075).contains(&line));
     for i in 0..30 {
         rig.now += Duration::from_micros(1000);
-        rig.write(if i < 29 { 0x70188 } else { SURFACE }, 0x1000);
+        rig.write(if i < 29 { 0x70180 } else { SURFACE }, 0x1000);
         rig.gpu.display.tick(&rig.gpu, rig.now);
     }
     assert_eq!(rig.read(SCAN_LINE), 1078, "still just before the blank");
@@ -192,7 +192,7 @@ fn the_blank_waits_for_an_update_that_is_under_way() {
     // Whatever software does, the blank comes.
     for _ in 0..1000 {
         rig.now += Duration::from_micros(1000);
-        rig.write(0x70188, 15);
+        rig.write(SURFACE, 0x1000);
     }
     assert!(rig.read(FRAME_COUNT) - count >= 30);
 }
@@ -385,7 +385,7 @@ fn pictures_come_out_of_every_tiling() {
         rig.write(0x70188, stride);
         rig.write(0x70180, ENABLE | 4 << 24 | tiling << 10);
         rig.write(SURFACE, 0x10_0000);
-        rig.gpu.display.tick(&rig.gpu, rig.now + Duration::from_millis(400));
+        rig.gpu.display.tick(&rig.gpu, rig.now + Duration::from_millis(700));
         let image = rig.gpu.display.capture(&rig.gpu, 0).unwrap();
         assert_eq!((image.width, image.height), (256, 64));
         assert_eq!(image.pixel(130, 37), Some([0x33, 0x22, 0x11]), "tiling {tiling}");
@@ -410,7 +410,7 @@ fn the_cursor_is_blended_over_the_primary_plane() {
     rig.write(0x70080, 0x27);
     rig.write(0x70088, 1 << 16 | 3);
     rig.write(0x70084, 0x10_4000);
-    rig.gpu.display.tick(&rig.gpu, rig.now + Duration::from_millis(400));
+    rig.gpu.display.tick(&rig.gpu, rig.now + Duration::from_millis(700));
     let image = rig.gpu.display.capture(&rig.gpu, 0).unwrap();
     let rest = (100u32 * 127 / 255) as u8;
     assert_eq!(image.pixel(4, 3), Some([30 + rest, 20 + rest, 10 + rest]));

@@ -7,20 +7,20 @@
 //! be caught time and again ("Atomic update failure"). Here, therefore, the raster waits for the driver.
 //!
 //! What a driver is at shows in its accesses. i915 begins an update by reading the scan line and then the frame count,
-//! writes the planes, each one's surface address last, and ends by reading both again (`intel_pipe_update_start` and
+//! writes each plane, its surface address last, and ends by reading both again (`intel_pipe_update_start` and
 //! `_end`). To learn the time of a vertical blank it reads the frame count, the scan line and the frame count again
-//! (`drm_update_vblank_count`), which another CPU may do at any time. As there is no telling the CPUs apart, a sequence
-//! can be misread; a plane that is written is therefore the only sure sign of an update, and no blank is ever late by a
-//! second, which is how long Linux waits for one (`drm_crtc_wait_one_vblank`).
+//! (`drm_update_vblank_count`); before it moves the cursor it reads the scan line. As there is no telling apart the CPUs
+//! that do so, a sequence can be misread. Therefore no blank is ever late by a second, which is how long Linux waits for
+//! one (`drm_crtc_wait_one_vblank`).
 
 use std::time::{Duration, Instant};
 
-/// For how long a blank waits for an update whose beginning was seen.
-const PATIENCE: Duration = Duration::from_millis(600);
-/// For how long it waits where only writes were seen, which need not have an end that can be.
-const SHORT_PATIENCE: Duration = Duration::from_millis(300);
-/// For how long it waits for the first write after a beginning.
-const BEGINNING: Duration = Duration::from_millis(50);
+/// For how long a blank waits for the first write after a beginning.
+const BEGINNING: Duration = Duration::from_millis(100);
+/// For how long it waits after a write for what follows.
+const PATIENCE: Duration = Duration::from_millis(400);
+/// For how long it waits in all.
+const LONGEST: Duration = Duration::from_millis(600);
 /// After the end of an update the driver asks for the event that tells of its effect.
 const GRACE: Duration = Duration::from_micros(300);
 
@@ -31,79 +31,81 @@ pub enum Event {
     Line,
     /// The frame count was read.
     Count,
-    /// A plane's register was written that takes effect with its surface address.
+    /// Another register of a plane was written that belongs into an update.
     Plane,
     /// A plane's surface address was written.
     Surface,
-    /// The cursor was written. Moving it alone begins with a look at the scan line, too, but has no end.
+    /// The cursor was written.
     Cursor,
 }
 
-/// What was read last.
+/// How far an update has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// Nothing that matters.
+    /// None is under way.
     Idle,
     /// A count, and for `true` a line: the driver is reading the time of the last blank.
     Stamp(bool),
-    /// A line, which with a count makes the beginning or the end of an update.
+    /// A line, of which a count makes the beginning of an update.
     Line,
+    /// A plane was written; after a surface address, and then for `true` a line, a count ends the update.
+    Open {
+        /// A surface address was the last thing written.
+        armed: bool,
+        /// The scan line was read since.
+        line: bool,
+    },
 }
 
 /// Watches one pipe.
 #[derive(Debug)]
 pub struct Watch {
     phase: Phase,
-    /// The beginning of an update was seen.
-    begun: bool,
-    /// A plane was written since.
-    open: bool,
-    /// A surface address was written since.
-    armed: bool,
     /// Until when a blank has to wait.
     until: Option<Instant>,
+    /// When the patience with the present update ends.
+    limit: Option<Instant>,
 }
 
 impl Watch {
     /// No update is under way.
     pub fn new() -> Self {
-        Self { phase: Phase::Idle, begun: false, open: false, armed: false, until: None }
+        Self { phase: Phase::Idle, until: None, limit: None }
     }
 
     /// Takes note of an access.
     pub fn note(&mut self, event: Event, now: Instant) {
-        match (event, self.phase) {
-            (Event::Line, Phase::Idle | Phase::Line) => self.phase = Phase::Line,
-            (Event::Line, Phase::Stamp(_)) => self.phase = Phase::Stamp(true),
-            (Event::Count, Phase::Stamp(true)) => self.phase = Phase::Idle,
-            (Event::Count, Phase::Stamp(false) | Phase::Idle) => self.phase = Phase::Stamp(false),
-            (Event::Count, Phase::Line) => {
-                self.phase = Phase::Idle;
-                if self.open && self.armed {
-                    self.close();
-                    self.until = Some(now + GRACE);
-                } else {
-                    self.begun = true;
-                    let patience = if self.open { PATIENCE } else { BEGINNING };
-                    self.until = Some(now + patience);
-                }
+        self.phase = match (self.phase, event) {
+            (Phase::Idle | Phase::Line, Event::Line) => Phase::Line,
+            (Phase::Idle | Phase::Stamp(false), Event::Count) => Phase::Stamp(false),
+            (Phase::Stamp(_), Event::Line) => Phase::Stamp(true),
+            (Phase::Stamp(true), Event::Count) => Phase::Idle,
+            (Phase::Line, Event::Count) => {
+                self.until = Some(now + BEGINNING);
+                Phase::Idle
             }
-            (Event::Cursor, Phase::Line) => self.phase = Phase::Idle,
-            (Event::Cursor, _) => {}
-            (Event::Plane | Event::Surface, _) => {
-                if !self.open {
-                    self.open = true;
-                    self.armed = false;
-                    self.until = Some(now + if self.begun { PATIENCE } else { SHORT_PATIENCE });
-                }
-                self.armed |= event == Event::Surface;
+            // The line was read for the cursor's sake.
+            (Phase::Line, Event::Cursor) => Phase::Idle,
+            (Phase::Open { armed, .. }, Event::Line) => Phase::Open { armed, line: true },
+            (Phase::Open { armed: true, line: true }, Event::Count) => {
+                self.close();
+                self.until = Some(now + GRACE);
+                Phase::Idle
             }
-        }
+            (phase, Event::Plane | Event::Surface) => {
+                let limit = *self.limit.get_or_insert(now + LONGEST);
+                self.until = Some(limit.min(now + PATIENCE));
+                // Registers of the next plane may follow the surface address of one.
+                let armed = event == Event::Surface || matches!(phase, Phase::Open { armed: true, .. });
+                Phase::Open { armed, line: false }
+            }
+            (phase, Event::Count | Event::Cursor) => phase,
+        };
     }
 
     /// Whether an update is under way.
     pub fn is_open(&self) -> bool {
-        self.open
+        matches!(self.phase, Phase::Open { .. })
     }
 
     /// Until when a blank that is due has to wait, if it has to.
@@ -113,10 +115,11 @@ impl Watch {
 
     /// Forgets an update, as at the blank that ends the patience with it.
     pub fn close(&mut self) {
-        self.begun = false;
-        self.open = false;
-        self.armed = false;
+        if self.is_open() {
+            self.phase = Phase::Idle;
+        }
         self.until = None;
+        self.limit = None;
     }
 }
 
@@ -131,49 +134,54 @@ mod tests {
         watch
     }
 
+    fn waits(events: &[Event]) -> bool {
+        after(events).wait_until(Instant::now() + GRACE).is_some()
+    }
+
     #[test]
-    fn an_update_lasts_from_its_first_write_to_its_second_look() {
-        assert!(!after(&[Line, Line, Count]).is_open());
-        assert!(after(&[Line, Count, Plane]).is_open());
-        assert!(after(&[Line, Count, Plane, Surface, Line]).is_open());
-        assert!(!after(&[Line, Count, Plane, Surface, Line, Count]).is_open());
-        assert!(after(&[Line, Count, Plane, Surface, Line, Count, Plane]).is_open());
-        assert!(!after(&[Surface, Line, Count]).is_open(), "an asynchronous flip has no beginning");
+    fn an_update_lasts_from_its_first_look_to_its_second() {
+        assert!(!waits(&[Line, Line]), "the driver may be waiting for the blank itself");
+        assert!(waits(&[Line, Line, Count]));
+        assert!(waits(&[Line, Count, Plane]));
+        assert!(waits(&[Line, Count, Plane, Surface, Line]));
+        assert!(!waits(&[Line, Count, Plane, Surface, Line, Count]));
+        assert!(waits(&[Line, Count, Plane, Surface, Line, Plane]));
+        assert!(!waits(&[Surface, Line, Count]), "an asynchronous flip has no beginning");
     }
 
     #[test]
     fn the_time_of_a_blank_may_be_read_meanwhile() {
-        assert!(after(&[Line, Count, Plane, Surface, Count, Line, Line, Count]).is_open());
-        assert!(!after(&[Line, Count, Plane, Surface, Count, Line, Count, Line, Count]).is_open());
+        assert!(!waits(&[Count, Line, Line, Line, Count]));
+        assert!(waits(&[Count, Line, Count, Line, Count]));
         // Two CPUs at once: whatever comes of it, the update ends.
-        assert!(!after(&[Line, Count, Surface, Count, Line, Line, Count, Line, Count]).is_open());
+        assert!(!waits(&[Line, Count, Surface, Count, Line, Line, Count, Line]));
         assert!(!after(&[Line, Count, Surface, Line, Count, Line, Count, Count]).is_open());
     }
 
     #[test]
     fn a_cursor_that_moves_is_no_update() {
-        assert!(!after(&[Line, Count, Cursor]).is_open());
-        assert!(!after(&[Line, Cursor, Count, Line, Count]).begun);
-        assert!(after(&[Line, Count, Surface, Line, Cursor, Count, Line, Count]).is_open());
+        assert!(!waits(&[Line, Cursor]));
+        assert!(!waits(&[Line, Cursor, Count, Line, Count]));
+        assert!(!waits(&[Line, Count, Surface, Line, Cursor, Count]), "an update ends all the same");
     }
 
     #[test]
     fn patience_ends() {
         let start = Instant::now();
         let mut watch = Watch::new();
-        watch.note(Plane, start);
-        assert_eq!(watch.wait_until(start), Some(start + SHORT_PATIENCE));
-        watch.note(Plane, start + SHORT_PATIENCE / 2);
-        assert_eq!(watch.wait_until(start + SHORT_PATIENCE), None, "more writes do not extend it");
-        watch.close();
         watch.note(Line, start);
-        assert_eq!(watch.wait_until(start), None, "the driver may be waiting for the blank itself");
         watch.note(Count, start);
         assert_eq!(watch.wait_until(start), Some(start + BEGINNING));
-        watch.note(Surface, start);
+        watch.note(Plane, start);
         assert_eq!(watch.wait_until(start), Some(start + PATIENCE));
-        watch.note(Line, start);
-        watch.note(Count, start);
-        assert_eq!(watch.wait_until(start), Some(start + GRACE));
+        watch.note(Surface, start + PATIENCE / 2);
+        assert_eq!(watch.wait_until(start), Some(start + LONGEST));
+        watch.note(Surface, start + LONGEST);
+        assert_eq!(watch.wait_until(start + LONGEST), None, "more writes do not extend it for ever");
+        watch.close();
+        watch.note(Surface, start + LONGEST);
+        watch.note(Line, start + LONGEST);
+        watch.note(Count, start + LONGEST);
+        assert_eq!(watch.wait_until(start + LONGEST), Some(start + LONGEST + GRACE));
     }
 }
