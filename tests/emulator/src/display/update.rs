@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 /// For how long a blank waits for the first write after a beginning.
 const BEGINNING: Duration = Duration::from_millis(100);
 /// For how long it waits after a write for what follows.
-const PATIENCE: Duration = Duration::from_millis(400);
+const PATIENCE: Duration = Duration::from_millis(300);
 /// For how long it waits in all.
 const LONGEST: Duration = Duration::from_millis(600);
 /// After the end of an update the driver asks for the event that tells of its effect.
@@ -39,28 +39,33 @@ pub enum Event {
     Cursor,
 }
 
+/// What was read last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seen {
+    /// Nothing that matters.
+    Nothing,
+    /// A count, and for `true` a line: the driver is reading the time of the last blank.
+    Stamp(bool),
+    /// A line, which with a count makes the beginning or the end of an update.
+    Line,
+}
+
 /// How far an update has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// None is under way.
-    Idle,
-    /// A count, and for `true` a line: the driver is reading the time of the last blank.
-    Stamp(bool),
-    /// A line, of which a count makes the beginning of an update.
-    Line,
-    /// A plane was written; after a surface address, and then for `true` a line, a count ends the update.
-    Open {
-        /// A surface address was the last thing written.
-        armed: bool,
-        /// The scan line was read since.
-        line: bool,
-    },
+    /// No plane was written.
+    Closed,
+    /// A plane was written.
+    Open,
+    /// The surface address of a plane was written.
+    Armed,
 }
 
 /// Watches one pipe.
 #[derive(Debug)]
 pub struct Watch {
     phase: Phase,
+    seen: Seen,
     /// Until when a blank has to wait.
     until: Option<Instant>,
     /// When the patience with the present update ends.
@@ -70,42 +75,55 @@ pub struct Watch {
 impl Watch {
     /// No update is under way.
     pub fn new() -> Self {
-        Self { phase: Phase::Idle, until: None, limit: None }
+        Self { phase: Phase::Closed, seen: Seen::Nothing, until: None, limit: None }
     }
 
     /// Takes note of an access.
     pub fn note(&mut self, event: Event, now: Instant) {
-        self.phase = match (self.phase, event) {
-            (Phase::Idle | Phase::Line, Event::Line) => Phase::Line,
-            (Phase::Idle | Phase::Stamp(false), Event::Count) => Phase::Stamp(false),
-            (Phase::Stamp(_), Event::Line) => Phase::Stamp(true),
-            (Phase::Stamp(true), Event::Count) => Phase::Idle,
-            (Phase::Line, Event::Count) => {
-                self.until = Some(now + BEGINNING);
-                Phase::Idle
+        self.seen = match (event, self.seen) {
+            (Event::Line, Seen::Nothing | Seen::Line) => Seen::Line,
+            (Event::Line, Seen::Stamp(_)) => Seen::Stamp(true),
+            (Event::Count, Seen::Nothing | Seen::Stamp(false)) => Seen::Stamp(false),
+            (Event::Count, Seen::Stamp(true)) => Seen::Nothing,
+            (Event::Count, Seen::Line) => {
+                self.begin_or_end(now);
+                Seen::Nothing
             }
-            // The line was read for the cursor's sake.
-            (Phase::Line, Event::Cursor) => Phase::Idle,
-            (Phase::Open { armed, .. }, Event::Line) => Phase::Open { armed, line: true },
-            (Phase::Open { armed: true, line: true }, Event::Count) => {
-                self.close();
-                self.until = Some(now + GRACE);
-                Phase::Idle
-            }
-            (phase, Event::Plane | Event::Surface) => {
+            // The line was read for the cursor's sake, unless an update is about to end.
+            (Event::Cursor, Seen::Line) if self.phase != Phase::Armed => Seen::Nothing,
+            (Event::Cursor, seen) => seen,
+            (Event::Plane | Event::Surface, seen) => {
                 let limit = *self.limit.get_or_insert(now + LONGEST);
                 self.until = Some(limit.min(now + PATIENCE));
                 // Registers of the next plane may follow the surface address of one.
-                let armed = event == Event::Surface || matches!(phase, Phase::Open { armed: true, .. });
-                Phase::Open { armed, line: false }
+                if event == Event::Surface || self.phase == Phase::Armed {
+                    self.phase = Phase::Armed;
+                } else {
+                    self.phase = Phase::Open;
+                }
+                if seen == Seen::Line {
+                    Seen::Nothing
+                } else {
+                    seen
+                }
             }
-            (phase, Event::Count | Event::Cursor) => phase,
         };
+    }
+
+    fn begin_or_end(&mut self, now: Instant) {
+        match self.phase {
+            Phase::Closed => self.until = Some(now + BEGINNING),
+            Phase::Open => {}
+            Phase::Armed => {
+                self.close();
+                self.until = Some(now + GRACE);
+            }
+        }
     }
 
     /// Whether an update is under way.
     pub fn is_open(&self) -> bool {
-        matches!(self.phase, Phase::Open { .. })
+        self.phase != Phase::Closed
     }
 
     /// Until when a blank that is due has to wait, if it has to.
@@ -115,9 +133,7 @@ impl Watch {
 
     /// Forgets an update, as at the blank that ends the patience with it.
     pub fn close(&mut self) {
-        if self.is_open() {
-            self.phase = Phase::Idle;
-        }
+        self.phase = Phase::Closed;
         self.until = None;
         self.limit = None;
     }
@@ -154,7 +170,8 @@ mod tests {
         assert!(!waits(&[Count, Line, Line, Line, Count]));
         assert!(waits(&[Count, Line, Count, Line, Count]));
         // Two CPUs at once: whatever comes of it, the update ends.
-        assert!(!waits(&[Line, Count, Surface, Count, Line, Line, Count, Line]));
+        assert!(waits(&[Line, Count, Surface, Count, Line, Line, Count, Line]));
+        assert!(!waits(&[Line, Count, Surface, Count, Line, Line, Count, Line, Count]));
         assert!(!after(&[Line, Count, Surface, Line, Count, Line, Count, Count]).is_open());
     }
 
@@ -174,7 +191,7 @@ mod tests {
         assert_eq!(watch.wait_until(start), Some(start + BEGINNING));
         watch.note(Plane, start);
         assert_eq!(watch.wait_until(start), Some(start + PATIENCE));
-        watch.note(Surface, start + PATIENCE / 2);
+        watch.note(Surface, start + LONGEST / 2 + PATIENCE / 2);
         assert_eq!(watch.wait_until(start), Some(start + LONGEST));
         watch.note(Surface, start + LONGEST);
         assert_eq!(watch.wait_until(start + LONGEST), None, "more writes do not extend it for ever");
