@@ -221,10 +221,12 @@ impl Auditor {
     /// Records an access that could not be made.
     pub fn fault(&self, client: Client, fault: &Fault) {
         let before = self.slot(client.block()).counters.faults.fetch_add(1, Ordering::Relaxed);
-        if before < LOGGED_FAULTS_MAX {
-            log::warn!("{client:?}: {fault}");
-        } else if before == LOGGED_FAULTS_MAX {
-            log::warn!("{}: more than {LOGGED_FAULTS_MAX} faults; further ones are only counted", client.block());
+        match before {
+            0..LOGGED_FAULTS_MAX => log::warn!("{client:?}: {fault}"),
+            LOGGED_FAULTS_MAX => {
+                log::warn!("{}: more than {LOGGED_FAULTS_MAX} faults; further ones are only counted", client.block());
+            }
+            _ => {}
         }
         let (context, lrca) = identity(client);
         self.journal.write_repeatable(&Event::Fault(FaultEvent {
