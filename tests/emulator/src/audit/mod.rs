@@ -29,7 +29,6 @@ mod pages;
 mod record;
 mod rules;
 
-use std::cmp::Ordering::{Equal, Greater, Less};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -222,10 +221,12 @@ impl Auditor {
     /// Records an access that could not be made.
     pub fn fault(&self, client: Client, fault: &Fault) {
         let before = self.slot(client.block()).counters.faults.fetch_add(1, Ordering::Relaxed);
-        match before.cmp(&LOGGED_FAULTS_MAX) {
-            Less => log::warn!("{client:?}: {fault}"),
-            Equal => log::warn!("{}: {LOGGED_FAULTS_MAX} faults; further ones are only counted", client.block()),
-            Greater => {}
+        match before {
+            0..LOGGED_FAULTS_MAX => log::warn!("{client:?}: {fault}"),
+            LOGGED_FAULTS_MAX => {
+                log::warn!("{}: more than {LOGGED_FAULTS_MAX} faults; further ones are only counted", client.block());
+            }
+            _ => {}
         }
         let (context, lrca) = identity(client);
         self.journal.write_repeatable(&Event::Fault(FaultEvent {
