@@ -332,12 +332,4 @@ impl Display {
             connected: std::array::from_fn(|port| state.ports[port].is_connected()),
         }
     }
-
-    /// Whether any event that MI_WAIT_FOR_EVENT names by these bits has yet to happen.
-    pub fn event_pending(&self, _events: u32) -> bool {
-        false
-    }
-
-    /// A flip by MI_DISPLAY_FLIP: header, stride and tiling, surface address.
-    pub fn flip(&self, _gpu: &Gpu, _header: u32, _stride: u32, _surface: u32) {}
 }

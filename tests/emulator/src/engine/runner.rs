@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::audit::{Client, ContextTag};
 use crate::blt::{self, BltError, BltState};
-use crate::engine::commands::{self, Outcome};
+use crate::engine::commands::{self, Outcome, ScanLines};
 use crate::engine::port::{event, Submission};
 use crate::engine::{context, cost, regs, Descriptor, Engine, Mmu, Root};
 use crate::gpu::Gpu;
@@ -57,13 +57,23 @@ pub struct Execution {
     pub predicated: bool,
     /// The wait of the command at hand was reported already.
     pub wait_reported: bool,
-    /// Scan lines of MI_LOAD_SCAN_LINES.
-    pub scan_lines: u32,
+    /// What MI_LOAD_SCAN_LINES said last.
+    pub scan_lines: ScanLines,
+    /// Frame counters of the pipes when the MI_WAIT_FOR_EVENT at hand was first met.
+    pub frames: Option<[u32; 3]>,
 }
 
 impl Execution {
     fn new() -> Self {
-        Self { first: None, second: None, arbitration: true, predicated: false, wait_reported: false, scan_lines: 0 }
+        Self {
+            first: None,
+            second: None,
+            arbitration: true,
+            predicated: false,
+            wait_reported: false,
+            scan_lines: ScanLines::default(),
+            frames: None,
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Commands that steer the stream: batches, predication, display events.
+//! Commands that steer the stream: batches and predication.
 
 use super::semaphore::compare;
 use super::{Command, Outcome};
@@ -94,24 +94,6 @@ pub fn predicate(runner: &mut Runner<'_>, header: u32) {
         _ => old,
     };
     runner.set_register(regs::MI_PREDICATE_RESULT, u32::from(loaded));
-}
-
-/// MI_WAIT_FOR_EVENT: waits for what the display engine has not finished.
-pub fn wait_for_event(runner: &mut Runner<'_>, header: u32) -> Outcome {
-    if runner.gpu.display.event_pending(header & 0x00ff_ffff) {
-        return Outcome::Wait;
-    }
-    runner.advance(1);
-    Outcome::Next
-}
-
-/// MI_DISPLAY_FLIP: writes stride and surface of a plane.
-pub fn display_flip(runner: &mut Runner<'_>, command: &Command) {
-    if !runner.is_privileged() {
-        runner.drop_privileged("MI_DISPLAY_FLIP");
-        return;
-    }
-    runner.gpu.display.flip(runner.gpu, command.header, command.dword(1), command.dword(2));
 }
 
 impl Runner<'_> {

@@ -5,11 +5,14 @@
 
 mod alu;
 mod atomic;
+mod display;
 mod flow;
 mod flush;
 mod memory;
 mod registers;
 mod semaphore;
+
+pub use display::ScanLines;
 
 use crate::engine::runner::Runner;
 use crate::engine::{cost, EngineId};
@@ -265,7 +268,7 @@ fn single(runner: &mut Runner<'_>, header: u32) -> Result<Outcome, Fault> {
         }
         mi::BATCH_BUFFER_END => return Ok(flow::batch_end(runner)),
         mi::PREDICATE => flow::predicate(runner, header),
-        mi::WAIT_FOR_EVENT => return Ok(flow::wait_for_event(runner, header)),
+        mi::WAIT_FOR_EVENT => return Ok(display::wait_for_event(runner, header)),
         mi::REPORT_HEAD => runner.report_head()?,
         _ => {}
     }
@@ -292,8 +295,8 @@ fn compound(runner: &mut Runner<'_>, command: &Command) -> Result<Outcome, Fault
         mi::STORE_REGISTER_MEM => registers::store_memory(runner, command)?,
         mi::MATH => alu::execute(runner, command),
         mi::FLUSH_DW => flush::flush_dw(runner, command)?,
-        mi::LOAD_SCAN_LINES_INCL | mi::LOAD_SCAN_LINES_EXCL => runner.execution.scan_lines = command.dword(1),
-        mi::DISPLAY_FLIP => flow::display_flip(runner, command),
+        mi::LOAD_SCAN_LINES_INCL | mi::LOAD_SCAN_LINES_EXCL => display::load_scan_lines(runner, command),
+        mi::DISPLAY_FLIP => display::flip(runner, command),
         _ => {}
     }
     runner.advance(command.len() as u32);
