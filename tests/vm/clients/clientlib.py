@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """The clients: what they are called with, what they need, when they count as good."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -25,8 +26,8 @@ class Client:
     shows: str = ""
     # What standard output and errors must not contain.
     forbids: str = ""
-    # Seconds after which the program gets a line on standard input, for those that wait for a key.
-    key_after: float | None = None
+    # Whether the program gets a line on standard input once its output has what it must, for those that wait for a key.
+    key: bool = False
     variables: dict[str, str] = field(default_factory=dict)
     # Needs a connected monitor.
     monitor: bool = False
@@ -51,7 +52,7 @@ CLIENTS: tuple[Client, ...] = (
     Client("gem_create", (f"{_BENCHMARKS}/gem_create", "-s", "4096", "-r", "1"), shows=r"\d+\.\d+"),
     Client("modetest", ("modetest", "-M", "i915"), shows=r"(?s)Encoders:.*Connectors:.*CRTCs:.*Planes:"),
     # Sets the preferred mode and flips between two pictures at each vertical blank, until it gets a key.
-    Client("modetest-flip", ("modetest", "-M", "i915", "-r", "-v"), key_after=4, shows=r"freq: \d+", monitor=True),
+    Client("modetest-flip", ("modetest", "-M", "i915", "-r", "-v"), key=True, shows=r"freq: \d+", monitor=True),
     Client("eglinfo", ("eglinfo", "-B", "-p", "surfaceless"), shows="Mesa Intel", forbids="llvmpipe"),
     Client("egl-triangle", ("egl-triangle",), shows=r"(?m)^PASS$"),
     Client(
@@ -149,8 +150,8 @@ def run(client: Client, environment: Environment, patience: float = 1.0) -> Resu
             [program, *client.command[1:]], stdin=subprocess.PIPE, stdout=file, stderr=subprocess.STDOUT, env=variables
         )
         try:
-            if client.key_after is not None:
-                _press_key(process, client.key_after)
+            if client.key:
+                _press_key(process, client, log, start + limit)
             elif process.stdin is not None:
                 process.stdin.close()
             process.wait(timeout=max(1.0, limit - (time.monotonic() - start)))
@@ -166,15 +167,14 @@ def run(client: Client, environment: Environment, patience: float = 1.0) -> Resu
     return result("fail" if reason else "pass", reason, process.returncode, seconds, output)
 
 
-def _press_key(process: "subprocess.Popen[bytes]", seconds: float) -> None:
-    """Gives the program a line after a while, unless it has ended by then."""
-    try:
-        process.wait(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        if process.stdin is not None:
-            try:
-                process.stdin.write(b"\n")
-                process.stdin.close()
-            except BrokenPipeError:
-                # It ended at just this moment; the caller sees its exit code.
-                return
+def _press_key(process: "subprocess.Popen[bytes]", client: Client, log: Path, end: float) -> None:
+    """Gives the program a line once its output shows what it must, unless it ends or its time is up before."""
+    while process.poll() is None and time.monotonic() < end:
+        if re.search(client.shows, log.read_text(encoding="utf-8", errors="replace")):
+            break
+        time.sleep(0.2)
+    if process.stdin is not None:
+        # A program that has ended by now has closed its side; its exit code tells what there is to tell.
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write(b"\n")
+            process.stdin.close()

@@ -33,8 +33,12 @@ class Running(unittest.TestCase):
         self.assertLess(result.seconds, 50)
 
     def test_a_key_ends_a_program_that_waits(self) -> None:
-        result = run(self.shell("read line && echo key", key_after=0.1, shows="key"), self.environment)
-        self.assertEqual(result.status, "pass")
+        result = run(self.shell("echo ready; read line && echo key", key=True, shows="ready"), self.environment)
+        self.assertEqual((result.status, result.last), ("pass", ["ready", "key"]))
+
+    def test_a_key_that_nothing_calls_for_does_not_come(self) -> None:
+        result = run(self.shell("read line; exec sleep 100", key=True, shows="ready", limit=0.3), self.environment)
+        self.assertEqual(result.status, "timeout")
 
     def test_what_is_not_there_is_said(self) -> None:
         self.assertEqual(run(Client("x", ("no-such-program",)), self.environment).status, "missing")

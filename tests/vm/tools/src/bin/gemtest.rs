@@ -25,6 +25,10 @@ struct Options {
     /// Checks to run: a name, NAME/ENGINE, or the start of one with a * behind it. Without names: all that suit.
     names: Vec<String>,
 
+    /// Leave this check out; may be given several times.
+    #[arg(long, value_name = "NAME")]
+    skip: Vec<String>,
+
     /// Show the names of all checks and end.
     #[arg(long)]
     list: bool,
@@ -86,7 +90,7 @@ fn run(options: &Options) -> Result<bool> {
     let env = Env::new(device, Duration::from_secs(options.limit), options.count);
     match options.stress {
         Some(batches) => checks::speed::stress(&env, batches, &mut report)?,
-        None => checks::run(&env, &options.names, &mut report)?,
+        None => checks::run(&env, &options.names, &options.skip, &mut report)?,
     }
     if let Some(path) = &options.picture {
         let begin = Instant::now();

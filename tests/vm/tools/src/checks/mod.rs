@@ -156,15 +156,15 @@ pub fn list() -> String {
     text
 }
 
-/// Runs the checks that the names select, or all that suit the device.
+/// Runs the checks that the names select, or all that suit the device, without those in `skip`.
 ///
 /// # Errors
 ///
 /// Names a selection that matches nothing.
-pub fn run(env: &Env, names: &[String], report: &mut Report) -> Result<()> {
+pub fn run(env: &Env, names: &[String], skip: &[String], report: &mut Report) -> Result<()> {
     let device = Rc::clone(&env.device);
     let jobs = jobs(&device);
-    for wanted in names {
+    for wanted in names.iter().chain(skip) {
         ensure!(
             jobs.iter().any(|job| selects(wanted, job.check.name, &job.name)),
             "no check is called {wanted}; --list shows the names"
@@ -176,7 +176,7 @@ pub fn run(env: &Env, names: &[String], report: &mut Report) -> Result<()> {
         } else {
             names.iter().any(|wanted| selects(wanted, job.check.name, &job.name))
         };
-        if !selected {
+        if !selected || skip.iter().any(|unwanted| selects(unwanted, job.check.name, &job.name)) {
             continue;
         }
         if let Some(reason) = (job.check.unsuited)(env, job.engine) {
