@@ -43,6 +43,9 @@ class Running(unittest.TestCase):
     def test_what_is_not_there_is_said(self) -> None:
         self.assertEqual(run(Client("x", ("no-such-program",)), self.environment).status, "missing")
         self.assertEqual(run(self.shell("true", monitor=True), self.environment).status, "skip")
+        guest = Environment(2, self.environment.output, self.environment.path, connected=True)
+        self.assertEqual(run(self.shell("true", not_in_guest="too slow"), guest).reason, "too slow")
+        self.assertEqual(run(self.shell("true", not_in_guest="too slow"), self.environment).status, "pass")
 
     def test_reasons(self) -> None:
         client = Client("x", ("x",), shows="good", forbids="bad")
