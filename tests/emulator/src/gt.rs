@@ -62,8 +62,6 @@ impl Gt {
         set(0x14_500c, 0x8);
         set(0x14_5010, 0x8);
         set(0x14_5e04, 0x8);
-        // EDRAM_CAP: none.
-        set(0x12_0010, 0);
     }
 
     /// Reads a register; `offset` is one of [`Self::claims`].
@@ -153,4 +151,55 @@ fn mailbox(gpu: &Gpu, request: u32) {
     gpu.bar0.store(PCODE_DATA, answer);
     gpu.bar0.store(PCODE_DATA1, 0);
     gpu.bar0.store(PCODE_MAILBOX, (request & !(PCODE_READY | 0xff)) | error);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gpu::Config;
+
+    fn gpu(platform: &str) -> Gpu {
+        Gpu::new(Config::new(Platform::by_name(platform).unwrap())).unwrap()
+    }
+
+    #[test]
+    fn forcewake_is_acknowledged_bit_by_bit() {
+        let gpu = gpu("skl");
+        gpu.mmio_write(FORCEWAKE_RENDER, 0x0001_0001);
+        gpu.mmio_write(FORCEWAKE_RENDER, 0x8000_8000);
+        assert_eq!(gpu.mmio_read(FORCEWAKE_ACK_RENDER), 0x8001);
+        gpu.mmio_write(FORCEWAKE_RENDER, 0x0001_0000);
+        assert_eq!(gpu.mmio_read(FORCEWAKE_ACK_RENDER), 0x8000);
+    }
+
+    #[test]
+    fn broadwell_has_one_forcewake_domain() {
+        let gpu = gpu("bdw");
+        gpu.mmio_write(FORCEWAKE_MT, 0x0001_0001);
+        gpu.mmio_write(FORCEWAKE_RENDER, 0x0001_0001);
+        assert_eq!(gpu.mmio_read(FORCEWAKE_ACK_MT), 1);
+        assert_eq!(gpu.mmio_read(FORCEWAKE_ACK_RENDER), 0);
+    }
+
+    #[test]
+    fn the_mailbox_answers_at_once_and_names_what_it_does_not_know() {
+        let gpu = gpu("skl");
+        gpu.mmio_write(PCODE_DATA, 0);
+        gpu.mmio_write(PCODE_MAILBOX, PCODE_READY | 0x06);
+        assert_eq!(gpu.mmio_read(PCODE_MAILBOX) & (PCODE_READY | 0xff), 0);
+        assert_ne!(gpu.mmio_read(PCODE_DATA), 0);
+        gpu.mmio_write(PCODE_MAILBOX, PCODE_READY | 0xee);
+        assert_eq!(gpu.mmio_read(PCODE_MAILBOX) & (PCODE_READY | 0xff), PCODE_ILLEGAL_COMMAND);
+    }
+
+    #[test]
+    fn reset_and_invalidation_requests_read_back_as_done() {
+        let gpu = gpu("skl");
+        let epoch = gpu.ggtt_epoch();
+        for offset in TLB_REGISTERS.into_iter().chain([GDRST, GFX_FLSH_CNTL]) {
+            gpu.mmio_write(offset, 1);
+            assert_eq!(gpu.mmio_read(offset), 0, "{offset:#x}");
+        }
+        assert_ne!(gpu.ggtt_epoch(), epoch);
+    }
 }

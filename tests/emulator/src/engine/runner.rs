@@ -229,6 +229,11 @@ impl<'g> Runner<'g> {
         }
         self.unload(running);
         self.report(event::PREEMPTED, running.id());
+        if !next.first.is_valid() {
+            // An empty submission takes the context away and puts nothing in its place.
+            self.engine.port.lock().current = None;
+            return;
+        }
         self.set_current(next, false);
         self.enter(next.first);
     }
@@ -243,7 +248,7 @@ impl<'g> Runner<'g> {
     fn start(&mut self) -> bool {
         let Some(next) = self.engine.port.lock().pending.take() else { return false };
         if !next.first.is_valid() {
-            log::warn!("{}: submission without a valid first context", self.engine.id.name());
+            log::debug!("{}: submission without a valid first context", self.engine.id.name());
             return false;
         }
         self.worked_until = self.worked_until.max(Instant::now());

@@ -77,6 +77,19 @@ fn another_context_preempts_in_the_middle_of_a_batch() {
 }
 
 #[test]
+fn an_empty_submission_preempts_to_idle() {
+    let bench = rcs();
+    bench.create(1, &[WAIT_GTE, 1, 0x40, 0]);
+    bench.submit(Bench::descriptor(1), 0);
+    let mut runner = bench.runner();
+    assert_eq!(Bench::settle(&mut runner), Step::Waiting);
+    bench.submit(0, 0);
+    assert_eq!(Bench::settle(&mut runner), Step::Idle);
+    assert_eq!(bench.events()[1], (event::PREEMPTED, 1));
+    assert_eq!(bench.get(regs::RING_EXECLIST_STATUS_LO), 0);
+}
+
+#[test]
 fn no_preemption_while_arbitration_is_off() {
     let bench = rcs();
     bench.create(1, &[ARB_OFF, WAIT_GTE, 1, 0x40, 0, ARB_ON, SDI, 0x80, 0, 1]);
