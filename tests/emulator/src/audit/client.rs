@@ -65,7 +65,7 @@ impl Block {
     /// How many there are.
     pub(super) const COUNT: usize = EngineId::ALL.len() + Self::PIPES as usize + 1;
 
-    /// All of them, in the order of [`Self::index`].
+    /// All of them, in the order of their indices.
     pub fn all() -> impl Iterator<Item = Block> {
         let engines = EngineId::ALL.into_iter().map(Block::Engine);
         engines.chain((0..Self::PIPES).map(Block::Pipe)).chain([Block::Aperture])

@@ -335,20 +335,18 @@ fn a_reset_turns_everything_off_and_keeps_the_monitor() {
 #[test]
 fn the_thread_wakes_for_a_pipe_that_starts() {
     let mut rig = Rig::new("skl");
-    let frames = std::thread::scope(|scope| {
+    // Nobody reads a register of the pipe, so only the thread can have run the blank.
+    let blanked = std::thread::scope(|scope| {
         scope.spawn(|| rig.gpu.display.run(&rig.gpu));
-        let live = |offset| rig.gpu.mmio_read(offset);
         rig.start();
-        let first = live(FRAME_COUNT);
         let end = Instant::now() + Duration::from_secs(20);
-        // Looks rarely enough that the raster never waits for the reader.
         while rig.gpu.irq.read(PIPE_A_IIR) & 1 == 0 && Instant::now() < end {
             std::thread::sleep(Duration::from_millis(5));
         }
         rig.gpu.display.stop();
-        live(FRAME_COUNT).wrapping_sub(first)
+        rig.gpu.irq.read(PIPE_A_IIR) & 1 != 0
     });
-    assert!(frames >= 1);
+    assert!(blanked);
     rig.now = Instant::now();
     assert!(rig.gpu.display.report().refresh[0].is_some());
 }

@@ -19,6 +19,7 @@ mod testing;
 mod tests;
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
@@ -163,13 +164,15 @@ impl Engine {
         self.wake.notify_all();
     }
 
-    /// Stops whatever runs, without saving it, and forgets every submission. Returns when it has stopped.
+    /// Stops whatever runs, without saving it, and forgets every submission. Returns when it has stopped; a command that
+    /// resets its own engine is the last one of its context.
     pub fn reset(&self, gpu: &Gpu) {
         let mut port = self.port.lock();
-        if port.driven && (port.current.is_some() || port.pending.is_some()) {
+        if port.driver.is_some() && (port.current.is_some() || port.pending.is_some()) {
             port.reset_requested = true;
             self.notify();
-            while port.reset_requested {
+            let by_itself = port.driver == Some(thread::current().id());
+            while !by_itself && port.reset_requested {
                 if self.released.wait_for(&mut port, RESET_PATIENCE).timed_out() {
                     log::error!("{}: still busy {RESET_PATIENCE:?} after a reset request", self.id.name());
                     break;
@@ -207,7 +210,7 @@ impl Engine {
     /// Executes submissions until [`Self::shut_down`]; the body of the engine's thread.
     pub fn run(&self, gpu: &Gpu) {
         let mut runner = Runner::new(gpu, self);
-        self.port.lock().driven = true;
+        self.port.lock().driver = Some(thread::current().id());
         loop {
             match runner.step(BATCH_OF_COMMANDS) {
                 Step::Busy(Duration::ZERO) => {}
@@ -225,7 +228,7 @@ impl Engine {
                 break;
             }
         }
-        self.port.lock().driven = false;
+        self.port.lock().driver = None;
         self.released.notify_all();
     }
 

@@ -3,6 +3,8 @@
 //!
 //! Source: Broadwell PRM volume 7, "Execlists"; events as i915 `intel_execlists_submission.c` reads them.
 
+use std::thread::ThreadId;
+
 use crate::audit::ContextTag;
 
 /// A context status event.
@@ -82,8 +84,8 @@ pub struct Port {
     pub stopped: bool,
     /// The engine met something from which only a reset recovers.
     pub hung: bool,
-    /// Whether anybody drives the engine; a reset waits for the driver only then.
-    pub driven: bool,
+    /// The thread that drives the engine, if any; a reset from another thread waits for it.
+    pub driver: Option<ThreadId>,
     /// The driver of the engine shall return.
     pub shut_down: bool,
 }

@@ -204,6 +204,8 @@ impl<'g> Runner<'g> {
             self.loaded = None;
             self.hung = false;
             self.mmu.set_root(Root::None);
+            // A command that reset its own engine moved the head once more.
+            self.engine.set_reset_values(self.gpu);
             self.worked_until = Instant::now();
             self.engine.released.notify_all();
             return;

@@ -133,6 +133,25 @@ fn an_unmapped_access_hangs_until_the_reset() {
 }
 
 #[test]
+fn a_ring_that_resets_its_own_engine_ends_there() {
+    let bench = rcs();
+    bench.create(1, &[SDI, 0x44, 0, 1, LRI, 0x941c, 1 << 1, SDI, 0x40, 0, 7]);
+    let engine = bench.gpu.engine(EngineId::Rcs).unwrap();
+    let took = std::thread::scope(|scope| {
+        scope.spawn(|| engine.run(&bench.gpu));
+        let begin = std::time::Instant::now();
+        bench.submit(Bench::descriptor(1), 0);
+        while bench.ppgtt(0x44) == 0 || bench.get(regs::RING_EXECLIST_STATUS_LO) != 0 {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        engine.shut_down();
+        begin.elapsed()
+    });
+    assert_eq!(bench.ppgtt(0x40), 0, "nothing after the reset was executed");
+    assert!(took < super::RESET_PATIENCE, "the engine did not wait for itself, but {took:?} passed");
+}
+
+#[test]
 fn an_unknown_command_hangs() {
     assert_eq!(rcs().run(&[0x3f << 23]), Step::Hung);
     assert_eq!(rcs().run(&[0xffff_ffff]), Step::Hung);
