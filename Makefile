@@ -15,6 +15,7 @@ help:
 	@echo 'make setup    fetch and make what everything else needs, in ~/.cache/kvmgt (or $$KVMGT_CACHE)'
 	@echo 'make demo     a guest with a virtual GPU on the emulated one: blit and store on every engine'
 	@echo 'make test     formatting, clippy, unit tests, and the virtual machines as a smoke test'
+	@echo 'make kunit    the suites of the device model under KUnit, in a user-mode kernel'
 	@echo 'make fmt      format the sources'
 	@echo 'make clippy   lint the sources; a warning is an error'
 	@echo 'make fuzz     throw random scripts at the emulated GPU for a minute; tests/emulator/fuzz/run does it longer'
@@ -29,7 +30,7 @@ setup:
 demo: setup
 	@tests/vm/demo --driver $(DRIVER)
 
-test: setup
+test: setup-uml
 	@tests/test
 
 fmt: setup
@@ -43,5 +44,15 @@ fuzz: setup
 
 doc: setup
 	@$(in_root) cargo doc $(workspace) --no-deps --locked
+
+# --- KUnit ---
+
+setup-uml:
+	@tests/setup/setup --uml
+
+kunit: setup-uml
+	@tests/kunit/run
+
+.PHONY: setup-uml kunit
 
 .PHONY: help setup demo test fmt clippy fuzz doc
