@@ -15,6 +15,8 @@ help:
 	@echo 'make setup    fetch and make what everything else needs, in ~/.cache/kvmgt (or $$KVMGT_CACHE)'
 	@echo 'make demo     a guest with a virtual GPU on the emulated one: blit and store on every engine'
 	@echo 'make test     formatting, clippy, unit tests, and the virtual machines as a smoke test'
+	@echo 'make install  put kvmgt.ko into /lib/modules/$$(KREL)/updates (INSTALL_MOD_PATH is honoured); make uninstall undoes it'
+	@echo 'make dkms     put the source where DKMS finds it'
 	@echo 'make kunit    the suites of the device model under KUnit, in a user-mode kernel'
 	@echo 'make fmt      format the sources'
 	@echo 'make clippy   lint the sources; a warning is an error'
@@ -54,5 +56,30 @@ kunit: setup-uml
 	@tests/kunit/run
 
 .PHONY: setup-uml kunit
+
+# --- installing ---
+
+# The kernel to install for, and the root that its modules are in.
+KREL ?= $(shell uname -r)
+export INSTALL_MOD_PATH
+KO ?= $(CURDIR)/build/kmod-$(KERNEL)/kvmgt.ko
+
+install:
+	@packaging/install --kernel '$(KREL)' '$(KO)'
+
+uninstall:
+	@packaging/install --remove --kernel '$(KREL)' '$(KO)'
+
+# The source for DKMS: what the module is built of, with dkms.conf at its top.
+dkms_version := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"$$/\1/p' packaging/dkms.conf)
+dkms_source = $(DESTDIR)/usr/src/kvmgt-$(dkms_version)
+
+dkms:
+	@mkdir -p '$(dkms_source)'
+	@cp -r Kbuild LICENSE src rust packaging '$(dkms_source)'
+	@mv '$(dkms_source)/packaging/dkms.conf' '$(dkms_source)/dkms.conf'
+	@echo 'the source is in $(dkms_source); now: dkms install kvmgt/$(dkms_version)'
+
+.PHONY: install uninstall dkms
 
 .PHONY: help setup demo test fmt clippy fuzz doc
