@@ -13,6 +13,8 @@ workspace := --manifest-path tests/Cargo.toml
 
 help:
 	@echo 'make setup    fetch and make what everything else needs, in ~/.cache/kvmgt (or $$KVMGT_CACHE)'
+	@echo 'make modules  kvmgt.ko, in build/kmod-$$(KERNEL); KDIR=FOLDER builds it against another kernel tree'
+	@echo 'make clean    remove what `make modules` made'
 	@echo 'make demo     a guest with a virtual GPU on the emulated one: blit and store on every engine'
 	@echo 'make test     formatting, clippy, unit tests, and the virtual machines as a smoke test'
 	@echo 'make fmt      format the sources'
@@ -25,6 +27,23 @@ help:
 
 setup:
 	@tests/setup/setup
+
+# The module is built against the whole, prepared source of a kernel: KDIR, or the one that `make setup` prepared, and
+# then with the compilers of the root.
+output := $(CURDIR)/build/kmod-$(KERNEL)
+ifdef KDIR
+kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR) MO=$(output)
+else
+cache := $(or $(KVMGT_CACHE),$(HOME)/.cache/kvmgt)
+kbuild = $(in_root) $(MAKE) -C $(cache)/kernel/$(KERNEL)/tree CC=gcc-14 HOSTCC=gcc-14 M=$(CURDIR) MO=$(output)
+endif
+
+modules: $(if $(KDIR),,setup)
+	@mkdir -p $(output)
+	+@$(kbuild) modules
+
+clean:
+	@rm -rf build/kmod-*
 
 demo: setup
 	@tests/vm/demo --driver $(DRIVER)
@@ -44,4 +63,4 @@ fuzz: setup
 doc: setup
 	@$(in_root) cargo doc $(workspace) --no-deps --locked
 
-.PHONY: help setup demo test fmt clippy fuzz doc
+.PHONY: help modules clean setup demo test fmt clippy fuzz doc
