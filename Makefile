@@ -13,6 +13,8 @@ workspace := --manifest-path tests/Cargo.toml
 
 help:
 	@echo 'make setup    fetch and make what everything else needs, in ~/.cache/kvmgt (or $$KVMGT_CACHE)'
+	@echo 'make modules  kvmgt.ko, in build/kmod-$$(KERNEL); KDIR=FOLDER builds it against another kernel tree'
+	@echo 'make clean    remove what `make modules` made'
 	@echo 'make demo     a guest with a virtual GPU on the emulated one: blit and store on every engine'
 	@echo 'make test     formatting, clippy, unit tests, and the virtual machines as a smoke test'
 	@echo 'make install  put kvmgt.ko into /lib/modules/$$(KREL)/updates (INSTALL_MOD_PATH is honoured); make uninstall undoes it'
@@ -28,6 +30,23 @@ help:
 
 setup:
 	@tests/setup/setup
+
+# The module is built against the whole, prepared source of a kernel: KDIR, or the one that `make setup` prepared, and
+# then with the compilers of the root.
+output := $(CURDIR)/build/kmod-$(KERNEL)
+ifdef KDIR
+kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR) MO=$(output)
+else
+cache := $(or $(KVMGT_CACHE),$(HOME)/.cache/kvmgt)
+kbuild = $(in_root) $(MAKE) -C $(cache)/kernel/$(KERNEL)/tree CC=gcc-14 HOSTCC=gcc-14 M=$(CURDIR) MO=$(output)
+endif
+
+modules: $(if $(KDIR),,setup)
+	@mkdir -p $(output)
+	+@$(kbuild) modules
+
+clean:
+	@rm -rf build/kmod-*
 
 demo: setup
 	@tests/vm/demo --driver $(DRIVER)
@@ -62,7 +81,7 @@ kunit: setup-uml
 # The kernel to install for, and the root that its modules are in.
 KREL ?= $(shell uname -r)
 export INSTALL_MOD_PATH
-KO ?= $(CURDIR)/build/kmod-$(KERNEL)/kvmgt.ko
+KO ?= $(output)/kvmgt.ko
 
 install:
 	@packaging/install --kernel '$(KREL)' '$(KO)'
@@ -75,11 +94,11 @@ dkms_version := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"$$/\1/p' packaging/dk
 dkms_source = $(DESTDIR)/usr/src/kvmgt-$(dkms_version)
 
 dkms:
-	@mkdir -p '$(dkms_source)'
+	@rm -rf '$(dkms_source)' && mkdir -p '$(dkms_source)'
 	@cp -r Kbuild LICENSE src rust packaging '$(dkms_source)'
 	@mv '$(dkms_source)/packaging/dkms.conf' '$(dkms_source)/dkms.conf'
 	@echo 'the source is in $(dkms_source); now: dkms install kvmgt/$(dkms_version)'
 
 .PHONY: install uninstall dkms
 
-.PHONY: help setup demo test fmt clippy fuzz doc
+.PHONY: help modules clean setup demo test fmt clippy fuzz doc

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * C that Rust cannot reach: inline functions, macros, and fields of i915's private structures. Each is one expression
+ * or one call, without policy. What they mean is told where rust/ wraps them.
+ */
+
+#ifndef _GVT_HELPERS_H_
+#define _GVT_HELPERS_H_
+
+#include <linux/types.h>
+
+struct atomic_notifier_head;
+struct device;
+struct drm_i915_private;
+struct drm_mm_node;
+struct i915_fence_reg;
+struct intel_engine_cs;
+struct kvm;
+struct pci_dev;
+struct ratelimit_state;
+struct ref_tracker;
+
+/* The platforms that i915 offers to a device model. */
+enum gvt_helper_platform {
+	GVT_HELPER_PLATFORM_OTHER,
+	GVT_HELPER_PLATFORM_BROADWELL,
+	GVT_HELPER_PLATFORM_SKYLAKE,
+	GVT_HELPER_PLATFORM_KABYLAKE,
+	GVT_HELPER_PLATFORM_BROXTON,
+	GVT_HELPER_PLATFORM_COFFEELAKE,
+	GVT_HELPER_PLATFORM_COMETLAKE,
+};
+
+/* misc.c */
+void gvt_helper_kvm_get(struct kvm *kvm);
+void gvt_helper_kvm_put(struct kvm *kvm);
+void gvt_helper_device_lock(struct device *dev);
+void gvt_helper_device_unlock(struct device *dev);
+struct pci_dev *gvt_helper_next_display(struct pci_dev *from);
+struct device *gvt_helper_pci_device(struct pci_dev *pdev);
+const char *gvt_helper_driver_name(struct pci_dev *pdev);
+void gvt_helper_ratelimit_init(struct ratelimit_state *state);
+void gvt_helper_trace_inject_msi(u32 vgpu, bool sent);
+
+/* i915.c: the device */
+struct drm_i915_private *gvt_helper_i915_of(struct pci_dev *pdev);
+enum gvt_helper_platform gvt_helper_i915_platform(struct drm_i915_private *i915);
+struct pci_dev *gvt_helper_i915_pdev(struct drm_i915_private *i915);
+u16 gvt_helper_i915_device_id(struct drm_i915_private *i915);
+u8 gvt_helper_i915_msi_cap(struct drm_i915_private *i915);
+u64 gvt_helper_i915_bar_size(struct drm_i915_private *i915, u32 bar);
+const u8 *gvt_helper_i915_initial_config(struct drm_i915_private *i915);
+bool gvt_helper_i915_enable_gvt(struct drm_i915_private *i915);
+bool gvt_helper_i915_is_guest(struct drm_i915_private *i915);
+bool gvt_helper_i915_wants_guc(struct drm_i915_private *i915);
+bool gvt_helper_i915_is_wedged(struct drm_i915_private *i915);
+void *gvt_helper_i915_gvt(struct drm_i915_private *i915);
+void gvt_helper_i915_set_gvt(struct drm_i915_private *i915, void *gvt);
+
+/* i915.c: runtime power management, registers */
+struct ref_tracker *gvt_helper_i915_rpm_get(struct drm_i915_private *i915);
+void gvt_helper_i915_rpm_put(struct drm_i915_private *i915, struct ref_tracker *wakeref);
+u32 gvt_helper_i915_read(struct drm_i915_private *i915, u32 offset);
+void gvt_helper_i915_write(struct drm_i915_private *i915, u32 offset, u32 value);
+u32 gvt_helper_i915_read_fw(struct drm_i915_private *i915, u32 offset);
+void gvt_helper_i915_write_fw(struct drm_i915_private *i915, u32 offset, u32 value);
+void gvt_helper_i915_posting_read(struct drm_i915_private *i915, u32 offset);
+u32 gvt_helper_i915_forcewake_for(struct drm_i915_private *i915, u32 offset, bool write);
+void gvt_helper_i915_forcewake_get(struct drm_i915_private *i915, u32 domains);
+void gvt_helper_i915_forcewake_put(struct drm_i915_private *i915, u32 domains);
+
+/* i915.c: GGTT, aperture, fences */
+u64 gvt_helper_i915_ggtt_total(struct drm_i915_private *i915);
+u64 gvt_helper_i915_aperture_size(struct drm_i915_private *i915);
+u64 gvt_helper_i915_aperture_base(struct drm_i915_private *i915);
+u32 gvt_helper_i915_fence_count(struct drm_i915_private *i915);
+void gvt_helper_i915_ggtt_lock(struct drm_i915_private *i915);
+void gvt_helper_i915_ggtt_unlock(struct drm_i915_private *i915);
+int gvt_helper_i915_ggtt_insert(struct drm_i915_private *i915, struct drm_mm_node *node, u64 size, u64 start, u64 end,
+				bool high);
+u64 gvt_helper_i915_scratch_pte(struct drm_i915_private *i915);
+u64 gvt_helper_i915_pte_read(struct drm_i915_private *i915, u64 index);
+void gvt_helper_i915_pte_write(struct drm_i915_private *i915, u64 index, u64 pte);
+void gvt_helper_i915_ggtt_flush(struct drm_i915_private *i915);
+void *gvt_helper_i915_aperture_map(struct drm_i915_private *i915, u64 offset, u64 size);
+void gvt_helper_i915_aperture_unmap(void *map);
+struct i915_fence_reg *gvt_helper_i915_fence_reserve(struct drm_i915_private *i915);
+void gvt_helper_i915_fence_unreserve(struct i915_fence_reg *fence);
+u32 gvt_helper_i915_fence_register(struct i915_fence_reg *fence);
+
+/* i915.c: engines */
+struct intel_engine_cs *gvt_helper_i915_engine(struct drm_i915_private *i915, u32 id);
+u32 gvt_helper_engine_mmio_base(struct intel_engine_cs *engine);
+u32 gvt_helper_engine_context_size(struct intel_engine_cs *engine);
+const char *gvt_helper_engine_name(struct intel_engine_cs *engine);
+struct atomic_notifier_head *gvt_helper_engine_notifier(struct intel_engine_cs *engine);
+
+#endif

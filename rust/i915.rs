@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The host's i915: the device, and what it lends to a device model.
+//!
+//! i915 exports these interfaces for GVT only, in the namespace `I915_GVT`. Its structures are
+//! private; what is needed of them comes through `helpers/i915.c`, compiled with the headers of the
+//! kernel that the module is built for.
+//!
+//! C header: `drivers/gpu/drm/i915/intel_gvt.h`
+
+use crate::bindings;
+use core::{
+    ptr::NonNull,
+    slice, //
+};
+use gvt_model::platform::Platform;
+use kernel::{
+    device::{
+        Bound,
+        Device, //
+    },
+    sync::{
+        Arc,
+        Completion, //
+    },
+};
+
+pub mod engine;
+pub mod fence;
+pub mod gate;
+pub mod ggtt;
+pub mod mmio;
+pub mod ops;
+
+/// Size of the PCI configuration space that i915 takes a copy of.
+pub const CONFIG_SIZE: usize = 4096;
+
+/// An i915 device that has lent itself to a device model.
+///
+/// i915 waits until the last of these is dropped before it goes on with its own removal.
+///
+/// # Invariants
+///
+/// `raw` is valid, bound, and has its snapshot of the configuration space.
+pub struct Gpu {
+    raw: NonNull<bindings::drm_i915_private>,
+    gone: Arc<Completion>,
+}
+
+// SAFETY: Everything that is done through it takes i915's own locks.
+unsafe impl Send for Gpu {}
+
+// SAFETY: As above.
+unsafe impl Sync for Gpu {}
+
+impl Drop for Gpu {
+    fn drop(&mut self) {
+        self.gone.complete_all();
+    }
+}
+
+impl Gpu {
+    /// # Safety
+    ///
+    /// The invariants of the type must hold until `gone` is completed.
+    unsafe fn new(raw: NonNull<bindings::drm_i915_private>, gone: Arc<Completion>) -> Self {
+        // INVARIANT: By the requirement of this function.
+        Self { raw, gone }
+    }
+
+    fn as_raw(&self) -> *mut bindings::drm_i915_private {
+        self.raw.as_ptr()
+    }
+
+    /// The device on the PCI bus: parent of the mediated devices, and what does DMA.
+    pub fn device(&self) -> &Device<Bound> {
+        // SAFETY: By the type invariant `raw` is valid.
+        let pdev = unsafe { bindings::gvt_helper_i915_pdev(self.as_raw()) };
+        // SAFETY: i915 is bound to a PCI device.
+        let dev = unsafe { bindings::gvt_helper_pci_device(pdev) };
+        // SAFETY: The device is valid and bound for as long as `self`.
+        unsafe { Device::from_raw(dev) }
+    }
+
+    /// The platform; `None` if it is none that GVT supports.
+    pub fn platform(&self) -> Option<Platform> {
+        // SAFETY: By the type invariant `raw` is valid.
+        match unsafe { bindings::gvt_helper_i915_platform(self.as_raw()) } {
+            bindings::gvt_helper_platform_GVT_HELPER_PLATFORM_BROADWELL => {
+                Some(Platform::Broadwell)
+            }
+            bindings::gvt_helper_platform_GVT_HELPER_PLATFORM_SKYLAKE => Some(Platform::Skylake),
+            bindings::gvt_helper_platform_GVT_HELPER_PLATFORM_KABYLAKE => Some(Platform::KabyLake),
+            bindings::gvt_helper_platform_GVT_HELPER_PLATFORM_BROXTON => Some(Platform::Broxton),
+            bindings::gvt_helper_platform_GVT_HELPER_PLATFORM_COFFEELAKE => {
+                Some(Platform::CoffeeLake)
+            }
+            bindings::gvt_helper_platform_GVT_HELPER_PLATFORM_COMETLAKE => {
+                Some(Platform::CometLake)
+            }
+            _ => None,
+        }
+    }
+
+    /// Length of a BAR of the device in bytes; `bar` is 0 or 2.
+    pub fn bar_size(&self, bar: u32) -> u64 {
+        // SAFETY: By the type invariant `raw` is valid.
+        unsafe { bindings::gvt_helper_i915_bar_size(self.as_raw(), bar) }
+    }
+
+    /// Offset of the MSI capability in the configuration space; 0 if the device has none.
+    pub fn msi_capability(&self) -> u8 {
+        // SAFETY: By the type invariant `raw` is valid.
+        unsafe { bindings::gvt_helper_i915_msi_cap(self.as_raw()) }
+    }
+
+    /// The configuration space as it was when i915 took its snapshot for the device model.
+    pub fn initial_config(&self) -> &[u8; CONFIG_SIZE] {
+        // SAFETY: By the type invariant `raw` is valid.
+        let config = unsafe { bindings::gvt_helper_i915_initial_config(self.as_raw()) };
+        // SAFETY: By the type invariant the snapshot is there; i915 made it of this size and frees
+        // it when `self` is gone.
+        unsafe { &*config.cast::<[u8; CONFIG_SIZE]>() }
+    }
+
+    /// Whether i915 has given its GPU up after a failed reset: it accepts no work then.
+    pub fn is_wedged(&self) -> bool {
+        // SAFETY: By the type invariant `raw` is valid.
+        unsafe { bindings::gvt_helper_i915_is_wedged(self.as_raw()) }
+    }
+
+    /// Wakes the hardware, and keeps it awake for as long as the result lives.
+    pub fn wake(&self) -> Awake<'_> {
+        // SAFETY: By the type invariant `raw` is valid.
+        let wakeref = unsafe { bindings::gvt_helper_i915_rpm_get(self.as_raw()) };
+        Awake { gpu: self, wakeref }
+    }
+}
+
+/// A runtime power management reference: registers, page table entries and the aperture can be
+/// accessed.
+///
+/// # Invariants
+///
+/// `wakeref` was got of `gpu` and not put yet.
+pub struct Awake<'a> {
+    gpu: &'a Gpu,
+    wakeref: *mut bindings::ref_tracker,
+}
+
+impl Drop for Awake<'_> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::gvt_helper_i915_rpm_put(self.gpu.as_raw(), self.wakeref) };
+    }
+}
+
+/// A C string of i915's as bytes.
+///
+/// # Safety
+///
+/// `text` must be null or a string that lives throughout `'a`.
+unsafe fn text<'a>(text: *const kernel::ffi::c_char) -> &'a [u8] {
+    if text.is_null() {
+        return &[];
+    }
+    // SAFETY: By the requirement of this function.
+    let length = unsafe { bindings::strlen(text) };
+    // SAFETY: As above.
+    unsafe { slice::from_raw_parts(text.cast(), length) }
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A kernel thread that works until it is told to stop.
+//!
+//! C header: `include/linux/kthread.h`
+
+use crate::bindings;
+use core::{
+    marker::PhantomData,
+    ptr::NonNull, //
+};
+use kernel::{
+    error::from_err_ptr,
+    prelude::*,
+    types::ForeignOwnable, //
+};
+
+/// Proof that the code runs on the thread of a [`Worker`].
+pub struct OnWorker(PhantomData<*const ()>);
+
+impl OnWorker {
+    /// Whether the thread is to end.
+    pub fn should_stop(&self) -> bool {
+        // SAFETY: By the type's meaning the current thread is a kthread.
+        unsafe { bindings::kthread_should_stop() }
+    }
+}
+
+/// A running kernel thread. When this is dropped the thread is told to stop, and the drop waits
+/// until it has.
+///
+/// # Invariants
+///
+/// - `task` is a kthread that runs [`Self::main`], and a reference to it belongs to this.
+/// - `body` was made by `KBox::<F>::into_foreign`, and belongs to the thread once that has begun to run.
+pub struct Worker<F: FnOnce(&OnWorker) + Send + 'static> {
+    task: NonNull<bindings::task_struct>,
+    body: *mut kernel::ffi::c_void,
+    _body: PhantomData<F>,
+}
+
+// SAFETY: A kthread may be woken and stopped from any other thread.
+unsafe impl<F: FnOnce(&OnWorker) + Send + 'static> Send for Worker<F> {}
+
+// SAFETY: As above.
+unsafe impl<F: FnOnce(&OnWorker) + Send + 'static> Sync for Worker<F> {}
+
+impl<F: FnOnce(&OnWorker) + Send + 'static> Worker<F> {
+    /// Starts a thread that calls `body`, which should return soon after [`OnWorker::should_stop`]
+    /// is true.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, `EINTR` as from `kthread_create()`.
+    pub fn spawn(name: &'static CStr, body: F) -> Result<Self> {
+        let body = KBox::new(body, GFP_KERNEL)?.into_foreign();
+        let format = c"%s".as_char_ptr();
+        // SAFETY: `main` takes the pointer as its argument; the format has one string, which lives
+        // for ever.
+        let task = unsafe {
+            bindings::kthread_create_on_node(Some(Self::main), body, -1, format, name.as_char_ptr())
+        };
+        let Some(task) = from_err_ptr(task).map(NonNull::new).transpose() else {
+            return Err(ENOMEM);
+        };
+        let task = task.inspect_err(|_| {
+            // SAFETY: The thread was not made, so the body is still ours.
+            drop(unsafe { KBox::<F>::from_foreign(body) });
+        })?;
+        // SAFETY: The task was made just now and has not run yet.
+        unsafe { bindings::get_task_struct(task.as_ptr()) };
+        // INVARIANT: It runs `main`, and the reference was taken just now.
+        let worker = Self {
+            task,
+            body,
+            _body: PhantomData,
+        };
+        worker.wake();
+        Ok(worker)
+    }
+
+    /// Wakes the thread.
+    pub fn wake(&self) {
+        // SAFETY: By the type invariant the task is valid.
+        unsafe { bindings::wake_up_process(self.task.as_ptr()) };
+    }
+
+    /// # Safety
+    ///
+    /// `body` must come from `KBox::<F>::into_foreign`, and is consumed.
+    unsafe extern "C" fn main(body: *mut kernel::ffi::c_void) -> kernel::ffi::c_int {
+        // SAFETY: By the requirement of this function.
+        let body = unsafe { KBox::<F>::from_foreign(body) };
+        KBox::into_inner(body)(&OnWorker(PhantomData));
+        0
+    }
+}
+
+impl<F: FnOnce(&OnWorker) + Send + 'static> Drop for Worker<F> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant this is a kthread, and our reference keeps it valid if it
+        // has ended.
+        let result = unsafe { bindings::kthread_stop(self.task.as_ptr()) };
+        if result != 0 {
+            // SAFETY: `main` returns 0, so the thread was stopped before it began, and the body is
+            // still ours.
+            drop(unsafe { KBox::<F>::from_foreign(self.body) });
+        }
+        // SAFETY: By the type invariant the reference is ours to give back.
+        unsafe { bindings::put_task_struct(self.task.as_ptr()) };
+    }
+}

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! One host GPU: which types of virtual GPUs it offers, and what of it is given away.
+
+use crate::{
+    instance::Instance,
+    partition::Partition, //
+};
+use gvt_kapi::{
+    i915::{
+        ops::DeviceModel,
+        Gpu, //
+    },
+    mdev, //
+};
+use gvt_model::{
+    platform::{
+        Platform,
+        MAX_VGPUS, //
+    },
+    types::{
+        HostResources,
+        Pool,
+        Shortage,
+        TypeConf,
+        VgpuId,
+        HOST_RESERVE, //
+    },
+};
+use kernel::{
+    new_mutex,
+    prelude::*,
+    str::CString,
+    sync::{
+        Arc,
+        Mutex, //
+    },
+};
+
+/// The device model that is registered with i915.
+pub(crate) struct Model;
+
+impl DeviceModel for Model {
+    type Context = Arc<mdev::Registration<Instance>>;
+    type Device = Offer;
+
+    fn init(driver: &Self::Context, gpu: Arc<Gpu>) -> Result<Offer> {
+        Offer::new(driver.clone(), gpu.clone()).inspect_err(|error| {
+            dev_err!(
+                gpu.device(),
+                "kvmgt: cannot offer virtual GPUs: {error:?}\n"
+            );
+        })
+    }
+
+    // A virtual GPU keeps nothing in the hardware that a suspend of the host loses: its fences are
+    // off, and its page table entries, which i915 does not restore, are written again.
+    fn resume(offer: &Offer) {
+        offer.device.restore();
+    }
+}
+
+/// The types that a host GPU offers.
+pub(crate) struct Offer {
+    // Dropped first: this removes all virtual GPUs.
+    _parent: Pin<KBox<mdev::Parent<Instance>>>,
+    device: Arc<GvtDevice>,
+}
+
+impl Offer {
+    fn new(driver: Arc<mdev::Registration<Instance>>, gpu: Arc<Gpu>) -> Result<Self> {
+        let device = Arc::pin_init(GvtDevice::new(gpu)?, GFP_KERNEL)?;
+        let mut kinds = KVec::new();
+        for conf in device.registry.lock().pool.listed() {
+            let name = CString::try_from_fmt(fmt!("{}", conf.name(device.platform)))?;
+            kinds.push(
+                (
+                    name,
+                    Kind {
+                        device: device.clone(),
+                        conf,
+                    },
+                ),
+                GFP_KERNEL,
+            )?;
+        }
+        if kinds.is_empty() {
+            let host = &device.host;
+            dev_warn!(
+                device.gpu.device(),
+                "kvmgt: no type of virtual GPU fits into an aperture of {} MB, of which the host keeps {} MB; choose a \
+                 larger one in the firmware's set-up\n",
+                host.aperture >> 20,
+                HOST_RESERVE.low >> 20
+            );
+        }
+        let parent = mdev::Parent::new(device.gpu.device(), driver, kinds);
+        Ok(Self {
+            _parent: KBox::pin_init(parent, GFP_KERNEL)?,
+            device: device.clone(),
+        })
+    }
+}
+
+/// A type of virtual GPU on one host GPU.
+pub(crate) struct Kind {
+    pub(crate) device: Arc<GvtDevice>,
+    pub(crate) conf: &'static TypeConf,
+}
+
+/// A host GPU that has virtual ones.
+#[pin_data]
+pub(crate) struct GvtDevice {
+    pub(crate) gpu: Arc<Gpu>,
+    pub(crate) platform: Platform,
+    host: HostResources,
+    #[pin]
+    registry: Mutex<Registry>,
+}
+
+/// What is given away, and to whom.
+struct Registry {
+    pool: Pool,
+    holders: KVec<Holder>,
+}
+
+/// A virtual GPU.
+struct Holder {
+    id: VgpuId,
+    partition: Arc<Partition>,
+    /// The machine that has it open, by [`gvt_kapi::kvm::Kvm::id`].
+    machine: Option<usize>,
+}
+
+impl GvtDevice {
+    fn new(gpu: Arc<Gpu>) -> Result<impl PinInit<Self>> {
+        let platform = gpu.platform().ok_or(ENODEV)?;
+        let host = HostResources {
+            aperture: gpu.aperture_size(),
+            ggtt_total: gpu.ggtt_size(),
+            fences: gpu.fence_count(),
+        };
+        let holders = KVec::with_capacity(MAX_VGPUS, GFP_KERNEL)?;
+        let registry = Registry {
+            pool: Pool::new(&host),
+            holders,
+        };
+        Ok(pin_init!(Self {
+            gpu,
+            platform,
+            host,
+            registry <- new_mutex!(registry),
+        }))
+    }
+
+    /// How many more virtual GPUs of a type can be created.
+    pub(crate) fn available(&self, conf: &TypeConf) -> u32 {
+        self.registry.lock().pool.available(conf)
+    }
+
+    /// Points the page table entries of all virtual GPUs at what they pointed at before the host
+    /// was suspended.
+    fn restore(&self) {
+        let awake = self.gpu.wake();
+        for holder in self.registry.lock().holders.iter() {
+            holder.partition.scrub(&awake);
+        }
+    }
+
+    /// Notes that a virtual GPU is opened by a machine, by [`gvt_kapi::kvm::Kvm::id`], until the
+    /// result is dropped.
+    ///
+    /// # Errors
+    ///
+    /// `EEXIST` if the machine has another one open: i915 in a guest drives one GPU of this kind.
+    pub(crate) fn attach(self: Arc<Self>, id: VgpuId, machine: usize) -> Result<Attachment> {
+        let mut registry = self.registry.lock();
+        if registry
+            .holders
+            .iter()
+            .any(|holder| holder.machine == Some(machine))
+        {
+            return Err(EEXIST);
+        }
+        registry.set_machine(id, Some(machine));
+        drop(registry);
+        Ok(Attachment { device: self, id })
+    }
+}
+
+impl Registry {
+    fn set_machine(&mut self, id: VgpuId, machine: Option<usize>) {
+        for holder in self.holders.iter_mut().filter(|holder| holder.id == id) {
+            holder.machine = machine;
+        }
+    }
+}
+
+/// What a virtual GPU has of the host GPU; it is given back when this is dropped.
+pub(crate) struct Claim {
+    device: Arc<GvtDevice>,
+    pub(crate) id: VgpuId,
+    pub(crate) partition: Arc<Partition>,
+}
+
+impl Claim {
+    /// Takes an id, graphics memory and fences for a virtual GPU of this type.
+    ///
+    /// # Errors
+    ///
+    /// `ENOSPC` if something is short, which is told in the kernel log; `EIO` if the host GPU is wedged; `ENOMEM`.
+    pub(crate) fn new(device: &Arc<GvtDevice>, conf: &'static TypeConf) -> Result<Self> {
+        let log = device.gpu.device();
+        let name = conf.name(device.platform);
+        if device.gpu.is_wedged() {
+            dev_err!(
+                log,
+                "kvmgt: no {name}: i915 has given its GPU up after a failed reset\n"
+            );
+            return Err(EIO);
+        }
+        let taken = device.registry.lock().pool.take(conf);
+        let id = taken.map_err(|shortage: Shortage| {
+            dev_err!(log, "kvmgt: no {name}: {shortage}\n");
+            ENOSPC
+        })?;
+        let partition = Partition::new(&device.gpu, conf)
+            .and_then(|partition| Ok(Arc::new(partition, GFP_KERNEL)?))
+            .inspect_err(|error| {
+                device.registry.lock().pool.put(id);
+                dev_err!(
+                    log,
+                    "kvmgt: no {name}: i915 makes no room for {} MB of aperture and {} MB of other graphics memory in \
+                     one piece each ({error:?})\n",
+                    conf.low >> 20,
+                    conf.high >> 20
+                );
+            })?;
+        let claim = Self {
+            device: device.clone(),
+            id,
+            partition: partition.clone(),
+        };
+        // From here on dropping the claim gives everything back.
+        let holder = Holder {
+            id,
+            partition,
+            machine: None,
+        };
+        device.registry.lock().holders.push(holder, GFP_KERNEL)?;
+        Ok(claim)
+    }
+
+    /// i915 on the host GPU.
+    pub(crate) fn gpu(&self) -> &Gpu {
+        &self.device.gpu
+    }
+
+    /// The host GPU.
+    pub(crate) fn host(&self) -> Arc<GvtDevice> {
+        self.device.clone()
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let mut registry = self.device.registry.lock();
+        registry.pool.put(self.id);
+        registry.holders.retain(|holder| holder.id != self.id);
+    }
+}
+
+/// A machine that has a virtual GPU open.
+pub(crate) struct Attachment {
+    device: Arc<GvtDevice>,
+    id: VgpuId,
+}
+
+impl Drop for Attachment {
+    fn drop(&mut self) {
+        self.device.registry.lock().set_machine(self.id, None);
+    }
+}

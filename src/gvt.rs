@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! kvmgt: virtual Intel GPUs for virtual machines (GVT-g).
+//!
+//! This crate wires two others together and owns all locks: `gvt_model`, what a virtual GPU does,
+//! and `gvt_kapi`, what the kernel offers. Documentation/architecture.rst shows the house,
+//! Documentation/locking.rst the order of locks.
+
+#![forbid(unsafe_code)]
+#![deny(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
+use gvt_kapi::{
+    i915::{
+        gate,
+        ops, //
+    },
+    mdev, //
+};
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+
+mod device;
+mod env;
+mod instance;
+mod irq;
+mod partition;
+mod user;
+mod vfio;
+mod vgpu;
+
+use device::Model;
+
+module! {
+    type: Kvmgt,
+    name: "kvmgt",
+    authors: ["The kvmgt authors"],
+    description: "Virtual Intel GPUs for virtual machines (GVT-g)",
+    license: "GPL",
+    imports_ns: ["I915_GVT"],
+}
+
+/// The loaded module.
+struct Kvmgt {
+    // Dropping it takes the types from all i915 devices, and with them the last users of the mdev
+    // driver, which the registration has as its context.
+    _model: ops::Registration<Model>,
+}
+
+impl kernel::Module for Kvmgt {
+    fn init(module: &'static ThisModule) -> Result<Self> {
+        // Before any type is offered: user space may create a device as soon as it sees one.
+        let driver = Arc::pin_init(mdev::Registration::new(module), GFP_KERNEL)
+            .inspect_err(|error| pr_err!("cannot register the mdev driver: {error:?}\n"))?;
+        let model = ops::Registration::new(driver).inspect_err(|error| {
+            pr_err!(
+                "i915 does not take this module ({error:?}): another GVT device model is registered; unload that one first\n"
+            )
+        })?;
+        let found = gate::examine(|device, obstacle| {
+            if let Some(obstacle) = obstacle {
+                dev_warn!(device, "kvmgt: no virtual GPUs here: {obstacle}\n");
+            }
+        });
+        if found == 0 {
+            pr_info!("no GPU is bound to i915 yet; virtual GPUs are offered as soon as one is\n");
+        }
+        Ok(Self { _model: model })
+    }
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The mediated devices that user space creates, and what sysfs shows of them.
+
+use crate::{
+    device::{
+        Claim,
+        Kind, //
+    },
+    vgpu::Vgpu, //
+};
+use gvt_kapi::{
+    mdev,
+    sysfs::{
+        Attribute,
+        Group, //
+    },
+    vfio, //
+};
+use gvt_model::weight::Weight;
+use kernel::{
+    device::Device,
+    fmt::{
+        self,
+        Write, //
+    },
+    prelude::*,
+    str::Formatter, //
+};
+
+/// A mediated device: a virtual GPU that VFIO offers.
+pub(crate) struct Instance(vfio::Registration<Vgpu>);
+
+#[vtable]
+impl mdev::Driver for Instance {
+    const NAME: &'static CStr = c"intel_vgpu_mdev";
+    const DEVICE_API: &'static CStr = c"vfio-pci";
+    const GROUPS: &'static [Group<Self>] = &[
+        Group {
+            name: c"",
+            attributes: &[Attribute {
+                name: c"weight",
+                show: |instance, text| writeln!(text, "{}", instance.0.weight()),
+                store: Some(|instance, text| instance.0.set_weight(Weight::parse(text)?)),
+            }],
+        },
+        Group {
+            name: c"intel_vgpu",
+            attributes: &[Attribute {
+                name: c"vgpu_id",
+                show: |instance, text| writeln!(text, "{}", instance.0.id()),
+                store: None,
+            }],
+        },
+    ];
+
+    type Kind = Kind;
+    type Instance = Self;
+
+    fn probe(device: &Device, kind: &Kind) -> Result<Self> {
+        let claim = Claim::new(&kind.device, kind.conf)?;
+        let vgpu = Vgpu::new(claim, kind.device.platform, kind.conf)?;
+        Ok(Self(vfio::Registration::new(device, vgpu)?))
+    }
+
+    fn available(kind: &Kind) -> u32 {
+        kind.device.available(kind.conf)
+    }
+
+    fn describe(kind: &Kind, text: &mut Formatter<'_>) -> fmt::Result {
+        write!(text, "{}", kind.conf.description())
+    }
+}

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The VFIO interface of a virtual GPU: what a VMM reads, writes, maps and asks.
+//!
+//! Documentation/abi.rst lists it, and where it differs from the C driver's.
+
+use crate::{
+    user::Words,
+    vgpu::Vgpu, //
+};
+use gvt_kapi::{
+    eventfd::EventFd,
+    kvm::Kvm,
+    vfio::{
+        region,
+        request,
+        Device,
+        Opened,
+        Operations, //
+    },
+};
+use gvt_model::{
+    irq::{
+        self,
+        IrqAction,
+        SetIrqs,
+        SetIrqsHeader,
+        Vector, //
+    },
+    region::{
+        Position,
+        RegionInfo,
+        REGION_COUNT, //
+    },
+};
+use kernel::{
+    mm::virt::{
+        flags,
+        VmaNew, //
+    },
+    prelude::*,
+    uaccess::{
+        UserPtr,
+        UserSliceReader,
+        UserSliceWriter, //
+    },
+};
+
+/// `VFIO_DEVICE_FLAGS_RESET | VFIO_DEVICE_FLAGS_PCI`.
+const DEVICE_FLAGS: u32 = 0x3;
+
+/// How much of a long transfer is done before it is asked whether the user has given it up.
+const PATIENCE: usize = 4096;
+
+#[vtable]
+impl Operations for Vgpu {
+    fn open(device: &Device<Self>, kvm: Option<Kvm>) -> Result {
+        device.start(kvm)
+    }
+
+    fn close(device: &Device<Self>) {
+        device.stop();
+    }
+
+    fn removed(device: &Device<Self>) {
+        device.retire();
+    }
+
+    fn read(device: Opened<'_, Self>, pos: i64, data: &mut UserSliceWriter) -> Result<usize> {
+        transfer(pos, data.len(), |at, piece| {
+            Vgpu::read(&device, &device, at, piece)?;
+            data.write_slice(piece)
+        })
+    }
+
+    fn write(device: Opened<'_, Self>, pos: i64, data: &mut UserSliceReader) -> Result<usize> {
+        transfer(pos, data.len(), |at, piece| {
+            data.read_slice(piece)?;
+            Vgpu::write(&device, &device, at, piece)
+        })
+    }
+
+    fn ioctl(device: Opened<'_, Self>, number: u32, argument: UserPtr) -> Result<isize> {
+        match number {
+            request::GET_INFO => device_info(argument),
+            request::GET_IRQ_INFO => irq_info(argument),
+            request::SET_IRQS => set_irqs(&device, argument),
+            request::RESET => device.reset(),
+            request::QUERY_GFX_PLANE => query_plane(argument),
+            request::GET_GFX_DMABUF => get_dmabuf(argument),
+            _ => Err(ENOTTY),
+        }?;
+        Ok(0)
+    }
+
+    fn region(device: Opened<'_, Self>, index: u32) -> Result<region::Info> {
+        let RegionInfo {
+            size,
+            flags,
+            sparse,
+            kind,
+        } = device
+            .with_model(|model| model.region_info(index))
+            .ok_or(EINVAL)?;
+        let capability = match (sparse, kind) {
+            (Some(area), _) => Some(region::Capability::SparseMmap {
+                offset: area.start(),
+                size: area.size(),
+            }),
+            (None, Some(kind)) => Some(region::Capability::Type {
+                ty: kind.id,
+                subtype: kind.subtype,
+            }),
+            (None, None) => None,
+        };
+        Ok(region::Info {
+            size,
+            flags,
+            capability,
+        })
+    }
+
+    fn mmap(device: Opened<'_, Self>, vma: &VmaNew) -> Result {
+        if vma.flags() & flags::SHARED == 0 {
+            return Err(EINVAL);
+        }
+        let length = vma.end().checked_sub(vma.start()).ok_or(EINVAL)?;
+        let page = u64::try_from(gvt_kapi::vma::page_offset(vma))?;
+        let length = u64::try_from(length)?;
+        let offset = device.with_model(|model| model.mmap_range(page, length))?;
+        device.map_aperture(vma, offset)
+    }
+
+    fn request(device: &Device<Self>, count: u32) {
+        device.ask_to_release(count);
+    }
+}
+
+/// Carries out a transfer of `length` bytes at `pos`, piece by piece, and returns how many bytes
+/// were done.
+///
+/// # Errors
+///
+/// `EFAULT` for positions and lengths that no region can have; those of `body`.
+fn transfer(
+    pos: i64,
+    length: usize,
+    mut body: impl FnMut(Position, &mut [u8]) -> Result,
+) -> Result<usize> {
+    let at = Position::decode(pos).map_err(|_| EFAULT)?;
+    let mut done = 0;
+    for piece in at.pieces(length).map_err(|_| EFAULT)? {
+        let mut bytes = [0; 8];
+        let bytes = bytes.get_mut(..piece.bytes.len()).ok_or(EFAULT)?;
+        body(Position::new(at.index(), piece.offset)?, bytes)?;
+        done = piece.bytes.end;
+        // The user may have given a long transfer up.
+        if done % PATIENCE == 0 && kernel::current!().signal_pending() {
+            break;
+        }
+    }
+    Ok(done)
+}
+
+/// `VFIO_DEVICE_GET_INFO`: argsz, flags, number of regions, number of interrupts.
+fn device_info(argument: UserPtr) -> Result {
+    let mut info = Words::<4>::read_sized(argument)?;
+    let [_, flags, regions, irqs] = &mut info.words;
+    (*flags, *regions, *irqs) = (DEVICE_FLAGS, REGION_COUNT, irq::IRQ_COUNT);
+    info.write()
+}
+
+/// `VFIO_DEVICE_GET_IRQ_INFO`: argsz, flags, index, count.
+fn irq_info(argument: UserPtr) -> Result {
+    let mut info = Words::<4>::read_sized(argument)?;
+    let [_, flags, index, count] = &mut info.words;
+    let answer = irq::irq_info(*index)?;
+    (*flags, *count) = (answer.flags, answer.count);
+    info.write()
+}
+
+/// `VFIO_DEVICE_SET_IRQS`: argsz, flags, index, start, count; then the data.
+fn set_irqs(vgpu: &Vgpu, argument: UserPtr) -> Result {
+    let header = Words::<5>::read(argument)?;
+    let [argsz, flags, index, start, count] = header.words;
+    let request = SetIrqs::parse(&SetIrqsHeader {
+        argsz,
+        flags,
+        index,
+        start,
+        count,
+    })?;
+    let mut payload = [0; 4];
+    let payload = payload.get_mut(..request.payload_len()).ok_or(EINVAL)?;
+    header.payload(payload)?;
+    match request.action(payload)? {
+        IrqAction::Nothing => (),
+        IrqAction::SetTrigger { vector, fd } => {
+            vgpu.triggers.set(vector, Some(EventFd::from_fd(fd)?));
+        }
+        IrqAction::ClearTrigger(vector) => vgpu.triggers.set(vector, None),
+        IrqAction::Fire(vector) => {
+            let sent = vgpu.triggers.fire(vector);
+            if vector == Vector::Msi {
+                gvt_kapi::trace::inject_msi(vgpu.id().get().into(), sent);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `VFIO_DEVICE_QUERY_GFX_PLANE`: argsz, flags, kind of plane; then what is told of the plane, up to its dma-buf.
+///
+/// No plane is lit: then the structure comes back as it was.
+fn query_plane(argument: UserPtr) -> Result {
+    const PROBE: u32 = 1 << 0;
+    const DMABUF: u32 = 1 << 1;
+    const PRIMARY: u32 = 1;
+    const CURSOR: u32 = 2;
+
+    let info = Words::<15>::read_sized(argument)?;
+    let [_, flags, plane, ..] = info.words;
+    match (flags, plane) {
+        (DMABUF, PRIMARY | CURSOR) => info.write(),
+        (flags, _) if flags == DMABUF | PROBE => info.write(),
+        _ => Err(EINVAL),
+    }
+}
+
+/// `VFIO_DEVICE_GET_GFX_DMABUF`: the number of a dma-buf that [`query_plane`] told; so there is none.
+fn get_dmabuf(argument: UserPtr) -> Result {
+    Words::<1>::read(argument)?;
+    Err(EINVAL)
+}
