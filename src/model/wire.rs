@@ -25,3 +25,28 @@ pub(crate) fn put(bytes: &mut [u8], offset: usize, data: &[u8]) {
         *to = *from;
     }
 }
+
+/// Writes byte strings one after the other, as far as there is room.
+pub(crate) struct Cursor<'a> {
+    rest: &'a mut [u8],
+}
+
+impl<'a> Cursor<'a> {
+    /// Starts at the start of `bytes`.
+    pub(crate) fn new(bytes: &'a mut [u8]) -> Self {
+        Self { rest: bytes }
+    }
+
+    /// Writes `data`.
+    pub(crate) fn put(&mut self, data: &[u8]) -> &mut Self {
+        put(self.rest, 0, data);
+        self.skip(data.len())
+    }
+
+    /// Leaves `count` bytes as they are.
+    pub(crate) fn skip(&mut self, count: usize) -> &mut Self {
+        let rest = core::mem::take(&mut self.rest);
+        self.rest = rest.get_mut(count..).unwrap_or_default();
+        self
+    }
+}
