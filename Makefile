@@ -23,7 +23,8 @@ help:
 	@echo 'make fmt      format the sources'
 	@echo 'make clippy   lint the sources; a warning is an error'
 	@echo 'make fuzz     throw random scripts at the emulated GPU for a minute; tests/emulator/fuzz/run does it longer'
-	@echo 'make doc      the documentation of the crates, in build/target/doc'
+	@echo 'make doc      the documentation of the crates, in build/doc and, for those of the tests, in build/target/doc'
+	@echo 'make rust-analyzer   rust-project.json, for editors'
 	@echo
 	@echo 'DRIVER=$(DRIVER)   the module that drives the virtual GPUs in `demo`'
 	@echo 'KERNEL=$(KERNEL)     the kernel series'
@@ -56,15 +57,21 @@ test: setup-uml
 
 fmt: setup
 	@$(in_root) cargo fmt $(workspace) --all
+	@tests/kernel/crates fmt
 
-clippy: setup
+clippy: setup-uml
 	@$(in_root) cargo clippy $(workspace) --all-targets --locked -- -D warnings
+	@tests/kernel/crates clippy
 
 fuzz: setup
 	@$(in_root) tests/emulator/fuzz/run -max_total_time=60
 
-doc: setup
+doc: modules
 	@$(in_root) cargo doc $(workspace) --no-deps --locked
+	@tests/kernel/crates doc
+
+rust-analyzer: modules
+	@tests/kernel/crates rust-analyzer
 
 # --- KUnit ---
 
@@ -101,4 +108,4 @@ dkms:
 
 .PHONY: install uninstall dkms
 
-.PHONY: help modules clean setup demo test fmt clippy fuzz doc
+.PHONY: help modules clean setup demo test fmt clippy fuzz doc rust-analyzer
