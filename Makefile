@@ -17,6 +17,9 @@ help:
 	@echo 'make clean    remove what `make modules` made'
 	@echo 'make demo     a guest with a virtual GPU on the emulated one: blit and store on every engine'
 	@echo 'make test     formatting, clippy, unit tests, and the virtual machines as a smoke test'
+	@echo 'make install  put kvmgt.ko into /lib/modules/$$(KREL)/updates (INSTALL_MOD_PATH is honoured); make uninstall undoes it'
+	@echo 'make dkms     put the source where DKMS finds it'
+	@echo 'make kunit    the suites of the device model under KUnit, in a user-mode kernel'
 	@echo 'make fmt      format the sources'
 	@echo 'make clippy   lint the sources; a warning is an error'
 	@echo 'make fuzz     throw random scripts at the emulated GPU for a minute; tests/emulator/fuzz/run does it longer'
@@ -48,7 +51,7 @@ clean:
 demo: setup
 	@tests/vm/demo --driver $(DRIVER)
 
-test: setup
+test: setup-uml
 	@tests/test
 
 fmt: setup
@@ -62,5 +65,40 @@ fuzz: setup
 
 doc: setup
 	@$(in_root) cargo doc $(workspace) --no-deps --locked
+
+# --- KUnit ---
+
+setup-uml:
+	@tests/setup/setup --uml
+
+kunit: setup-uml
+	@tests/kunit/run
+
+.PHONY: setup-uml kunit
+
+# --- installing ---
+
+# The kernel to install for, and the root that its modules are in.
+KREL ?= $(shell uname -r)
+export INSTALL_MOD_PATH
+KO ?= $(CURDIR)/build/kmod-$(KERNEL)/kvmgt.ko
+
+install:
+	@packaging/install --kernel '$(KREL)' '$(KO)'
+
+uninstall:
+	@packaging/install --remove --kernel '$(KREL)' '$(KO)'
+
+# The source for DKMS: what the module is built of, with dkms.conf at its top.
+dkms_version := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"$$/\1/p' packaging/dkms.conf)
+dkms_source = $(DESTDIR)/usr/src/kvmgt-$(dkms_version)
+
+dkms:
+	@mkdir -p '$(dkms_source)'
+	@cp -r Kbuild LICENSE src rust packaging '$(dkms_source)'
+	@mv '$(dkms_source)/packaging/dkms.conf' '$(dkms_source)/dkms.conf'
+	@echo 'the source is in $(dkms_source); now: dkms install kvmgt/$(dkms_version)'
+
+.PHONY: install uninstall dkms
 
 .PHONY: help modules clean setup demo test fmt clippy fuzz doc
