@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the model needs from outside while it answers an access.
+
+use kernel::prelude::*;
+
+use crate::addr::Gpa;
+
+/// The memory of the virtual machine.
+pub trait GuestMemory {
+    /// Copies from guest memory into `buf`.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the memory from being read; `buf` may then hold anything.
+    fn read_guest(&mut self, gpa: Gpa, buf: &mut [u8]) -> Result;
+
+    /// Copies `data` into guest memory.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the memory from being written.
+    fn write_guest(&mut self, gpa: Gpa, data: &[u8]) -> Result;
+}
+
+/// The aperture of the GPU, BAR2. The model proves that an access is inside the part of the vGPU
+/// before it calls; `offset` counts from the start of BAR2.
+pub trait Aperture {
+    /// Copies from the aperture into `buf`.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the aperture from being read.
+    fn read_aperture(&mut self, offset: u64, buf: &mut [u8]) -> Result;
+
+    /// Copies `data` into the aperture.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the aperture from being written.
+    fn write_aperture(&mut self, offset: u64, data: &[u8]) -> Result;
+}
+
+/// All ports at once.
+pub trait Env: GuestMemory + Aperture {}
+
+impl<T: GuestMemory + Aperture + ?Sized> Env for T {}

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A virtual GPU: the regions of one VFIO device, behind one `read` and one `write`.
+
+use kernel::{
+    num::casts::FromSafeCast,
+    prelude::*, //
+};
+
+use crate::{
+    addr::{
+        GmRange,
+        PAGE_SIZE, //
+    },
+    cfg::{
+        Cfg,
+        MsiState, //
+    },
+    edid_region::EdidRegion,
+    fault::{
+        Fault,
+        GuestFault, //
+    },
+    mmio::{
+        pvinfo::PvInfo,
+        Bar0, //
+    },
+    opregion,
+    platform::{
+        Platform,
+        CONFIG_SIZE, //
+    },
+    ports::Env,
+    region::{
+        Position,
+        Region,
+        RegionInfo,
+        RegionKind,
+        FLAG_CAPS,
+        FLAG_MMAP,
+        FLAG_READ,
+        FLAG_WRITE,
+        REGION_COUNT, //
+    },
+    types::{
+        Resolution,
+        VgpuId, //
+    },
+};
+
+/// Number of low bits of `vm_pgoff` that are a page of a region; the others are its index.
+const PAGE_BITS: u32 = 28;
+
+/// What a vGPU is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup<'a> {
+    /// The GPU it is a part of.
+    pub platform: Platform,
+    /// Its identifier, which the guest sees.
+    pub id: VgpuId,
+    /// Configuration space of the GPU, as i915 found it.
+    pub host_config: &'a [u8; CONFIG_SIZE],
+    /// Size of BAR0 of the GPU, in bytes.
+    pub bar0_size: u64,
+    /// Size of BAR2 of the GPU, in bytes; this is the whole aperture.
+    pub bar2_size: u64,
+    /// Where in configuration space the MSI capability of the GPU is; 0 if there is none.
+    pub msi_cap: u8,
+    /// Its part of the aperture.
+    pub low: GmRange,
+    /// Its part of the graphics memory that is not mappable.
+    pub high: GmRange,
+    /// Its fence registers.
+    pub fences: u32,
+    /// What its monitor can show.
+    pub resolution: Resolution,
+}
+
+/// A virtual GPU.
+///
+/// The big parts are on the heap, so that a `Vgpu` is small enough to be moved.
+pub struct Vgpu {
+    config: Cfg,
+    bar0: Bar0,
+    bar0_size: u64,
+    bar2_size: u64,
+    low: GmRange,
+    opregion: KVec<u8>,
+    edid: EdidRegion,
+}
+
+impl Vgpu {
+    /// Makes a vGPU in the state after a reset.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, and `EINVAL` if the numbers in `setup` do not fit together: a BAR whose size is
+    /// not a power of two, ranges that overlap or that BAR2 or the window to the GGTT does not
+    /// cover.
+    pub fn new(setup: &Setup<'_>) -> Result<Self> {
+        if setup.low.end() > setup.bar2_size || setup.low.overlaps(setup.high) {
+            return Err(EINVAL);
+        }
+        let identity = PvInfo::new(setup.id, setup.low, setup.high, setup.fences)?;
+        Ok(Self {
+            config: Cfg::new(
+                setup.host_config,
+                setup.bar0_size,
+                setup.bar2_size,
+                setup.msi_cap,
+            )?,
+            bar0: Bar0::new(identity, setup.bar0_size, setup.low, setup.high)?,
+            bar0_size: setup.bar0_size,
+            bar2_size: setup.bar2_size,
+            low: setup.low,
+            opregion: opregion::image()?,
+            edid: EdidRegion::new(setup.resolution),
+        })
+    }
+
+    /// `VFIO_DEVICE_RESET`: as after [`Vgpu::new`], but for the EDID that the VMM gave.
+    pub fn reset(&mut self) {
+        self.config.reset();
+        self.bar0.reset();
+    }
+
+    /// The answer to `VFIO_DEVICE_GET_REGION_INFO`; `None` if there is no such region, for which
+    /// the answer is `EINVAL`.
+    pub fn region_info(&self, index: u32) -> Option<RegionInfo> {
+        if index >= REGION_COUNT {
+            return None;
+        }
+        let Some(region) = Region::from_index(index) else {
+            return Some(RegionInfo::EMPTY);
+        };
+        Some(match region {
+            Region::Bar0 => RegionInfo {
+                size: self.bar0_size,
+                flags: FLAG_READ | FLAG_WRITE,
+                ..RegionInfo::EMPTY
+            },
+            Region::Aperture => RegionInfo {
+                size: self.bar2_size,
+                flags: FLAG_READ | FLAG_WRITE | FLAG_MMAP | FLAG_CAPS,
+                sparse: Some(self.low),
+                kind: None,
+            },
+            Region::Config => RegionInfo {
+                size: u64::from_safe_cast(CONFIG_SIZE),
+                flags: FLAG_READ | FLAG_WRITE,
+                ..RegionInfo::EMPTY
+            },
+            Region::OpRegion => RegionInfo {
+                size: u64::from_safe_cast(opregion::SIZE),
+                flags: FLAG_READ,
+                sparse: None,
+                kind: Some(RegionKind::OPREGION),
+            },
+            Region::Edid => RegionInfo {
+                size: u64::from_safe_cast(EdidRegion::REPORTED_SIZE),
+                flags: FLAG_READ | FLAG_WRITE | FLAG_CAPS,
+                sparse: None,
+                kind: Some(RegionKind::EDID),
+            },
+        })
+    }
+
+    /// Reads `data.len()` bytes at `at`: one of [`Position::pieces`].
+    ///
+    /// # Errors
+    ///
+    /// A [`Fault`]; then `data` may hold anything.
+    pub fn read(&mut self, at: Position, data: &mut [u8], env: &mut dyn Env) -> Result<(), Fault> {
+        let region = checked_region(at, data.len())?;
+        match region {
+            Region::Bar0 => self.bar0.read(at, data),
+            Region::Aperture => {
+                self.check_aperture(at, data.len())?;
+                env.read_aperture(at.offset(), data).map_err(Fault::Host)
+            }
+            Region::Config => self.config.read(at, data),
+            Region::OpRegion => read_bytes(&self.opregion, at, data),
+            Region::Edid => self.edid.read(at, data),
+        }
+    }
+
+    /// Writes `data` at `at`: one of [`Position::pieces`].
+    ///
+    /// # Errors
+    ///
+    /// A [`Fault`]; then nothing was written.
+    pub fn write(&mut self, at: Position, data: &[u8], env: &mut dyn Env) -> Result<(), Fault> {
+        let region = checked_region(at, data.len())?;
+        match region {
+            Region::Bar0 => self.bar0.write(at, data),
+            Region::Aperture => {
+                self.check_aperture(at, data.len())?;
+                env.write_aperture(at.offset(), data).map_err(Fault::Host)
+            }
+            Region::Config => self.config.write(at, data, env),
+            Region::OpRegion => Err(GuestFault::ReadOnly { at }.into()),
+            Region::Edid => self.edid.write(at, data),
+        }
+    }
+
+    /// Whether the guest takes message signalled interrupts.
+    pub fn msi(&self) -> MsiState {
+        self.config.msi()
+    }
+
+    /// Whether the guest put the GPU into D3hot since the last reset.
+    pub fn d3_entered(&self) -> bool {
+        self.config.d3_entered()
+    }
+
+    /// The part of BAR2 that the vGPU has.
+    pub fn aperture_slice(&self) -> GmRange {
+        self.low
+    }
+
+    /// Checks a request to map `length` bytes from page `pgoff` of the file on; `pgoff` is that of
+    /// `mmap`, with the index of the region. Returns the offset in BAR2. That the mapping is a
+    /// shared one is for the caller to check.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` unless all of it is in the part of BAR2 that the vGPU has.
+    pub fn mmap_range(&self, pgoff: u64, length: u64) -> Result<u64> {
+        let aperture = u64::from(Region::Aperture.index());
+        if pgoff >> PAGE_BITS != aperture || length == 0 {
+            return Err(EINVAL);
+        }
+        let page = pgoff & PAGE_MASK;
+        let offset = page.checked_mul(PAGE_SIZE).ok_or(EINVAL)?;
+        if !self.low.contains(offset, length) {
+            return Err(EINVAL);
+        }
+        Ok(offset)
+    }
+
+    fn check_aperture(&self, at: Position, width: usize) -> Result<(), Fault> {
+        if self.low.contains(at.offset(), u64::from_safe_cast(width)) {
+            Ok(())
+        } else {
+            Err(GuestFault::OutOfRange { at, width }.into())
+        }
+    }
+}
+
+const PAGE_MASK: u64 = (1 << PAGE_BITS) - 1;
+
+/// The region of an access of which width and alignment are right.
+fn checked_region(at: Position, width: usize) -> Result<Region, Fault> {
+    let region = at
+        .region()
+        .ok_or(GuestFault::NoRegion { index: at.index() })?;
+    let aligned = at.offset().trailing_zeros() >= width.trailing_zeros();
+    if width.is_power_of_two() && width <= region.max_width() && aligned {
+        Ok(region)
+    } else {
+        Err(GuestFault::Width { at, width }.into())
+    }
+}
+
+/// Reads from a region that is plain bytes.
+pub(crate) fn read_bytes(bytes: &[u8], at: Position, data: &mut [u8]) -> Result<(), Fault> {
+    let width = data.len();
+    let source = usize::try_from(at.offset())
+        .ok()
+        .and_then(|start| Some(start..start.checked_add(width)?))
+        .and_then(|range| bytes.get(range))
+        .ok_or(GuestFault::OutOfRange { at, width })?;
+    data.copy_from_slice(source);
+    Ok(())
+}

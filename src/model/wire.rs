@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Little-endian numbers in byte strings.
+
+/// The 16-bit number at `offset`; 0 where the bytes end before it does.
+pub(crate) fn u16_at(bytes: &[u8], offset: usize) -> u16 {
+    bytes
+        .get(offset..)
+        .and_then(|rest| rest.first_chunk())
+        .map_or(0, |number| u16::from_le_bytes(*number))
+}
+
+/// The 32-bit number at `offset`; 0 where the bytes end before it does.
+pub(crate) fn u32_at(bytes: &[u8], offset: usize) -> u32 {
+    bytes
+        .get(offset..)
+        .and_then(|rest| rest.first_chunk())
+        .map_or(0, |number| u32::from_le_bytes(*number))
+}
+
+/// Puts `data` at `offset`, as far as there is room.
+pub(crate) fn put(bytes: &mut [u8], offset: usize, data: &[u8]) {
+    let rest = bytes.get_mut(offset..).unwrap_or_default();
+    for (to, from) in rest.iter_mut().zip(data) {
+        *to = *from;
+    }
+}
+
+/// Writes byte strings one after the other, as far as there is room.
+pub(crate) struct Cursor<'a> {
+    rest: &'a mut [u8],
+}
+
+impl<'a> Cursor<'a> {
+    /// Starts at the start of `bytes`.
+    pub(crate) fn new(bytes: &'a mut [u8]) -> Self {
+        Self { rest: bytes }
+    }
+
+    /// Writes `data`.
+    pub(crate) fn put(&mut self, data: &[u8]) -> &mut Self {
+        put(self.rest, 0, data);
+        self.skip(data.len())
+    }
+
+    /// Leaves `count` bytes as they are.
+    pub(crate) fn skip(&mut self, count: usize) -> &mut Self {
+        let rest = core::mem::take(&mut self.rest);
+        self.rest = rest.get_mut(count..).unwrap_or_default();
+        self
+    }
+}

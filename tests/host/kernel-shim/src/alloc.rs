@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Vectors whose allocation can fail, and does when [`crate::testing`] says so.
+
+use core::ops::{Deref, DerefMut};
+use std::vec;
+
+use pin_init::Zeroable;
+
+use crate::testing;
+
+/// Flags of an allocation.
+pub mod flags {
+    /// Flags of an allocation; they mean nothing in user space.
+    #[derive(Clone, Copy)]
+    pub struct Flags(());
+
+    /// An allocation that may sleep.
+    pub const GFP_KERNEL: Flags = Flags(());
+}
+
+/// There is no memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AllocError;
+
+/// A vector.
+#[derive(Debug, Default)]
+pub struct KVec<T> {
+    elements: vec::Vec<T>,
+    /// Counts the allocation, if there is one.
+    held: Option<testing::Allocation>,
+}
+
+/// A vector that may be too big for the allocator of small things.
+pub type KVVec<T> = KVec<T>;
+
+impl<T> KVec<T> {
+    /// An empty vector.
+    pub const fn new() -> Self {
+        Self { elements: vec::Vec::new(), held: None }
+    }
+
+    /// `count` elements that are 0.
+    ///
+    /// # Errors
+    ///
+    /// There is no memory.
+    pub fn zeroed(count: usize, flags: flags::Flags) -> Result<Self, AllocError>
+    where
+        T: Zeroable,
+    {
+        let mut vector = Self::new();
+        vector.reserve(count, flags)?;
+        vector.elements.resize_with(count, T::zeroed);
+        Ok(vector)
+    }
+
+    /// Appends an element.
+    ///
+    /// # Errors
+    ///
+    /// There is no memory.
+    pub fn push(&mut self, element: T, flags: flags::Flags) -> Result<(), AllocError> {
+        self.reserve(1, flags)?;
+        self.elements.push(element);
+        Ok(())
+    }
+
+    fn reserve(&mut self, additional: usize, _: flags::Flags) -> Result<(), AllocError> {
+        if self.elements.capacity() - self.elements.len() >= additional {
+            return Ok(());
+        }
+        let held = testing::Allocation::new().ok_or(AllocError)?;
+        self.elements.try_reserve(additional).map_err(|_| AllocError)?;
+        self.held = Some(held);
+        Ok(())
+    }
+}
+
+impl<T> Deref for KVec<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.elements
+    }
+}
+
+impl<T> DerefMut for KVec<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        &mut self.elements
+    }
+}
