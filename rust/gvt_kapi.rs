@@ -14,13 +14,25 @@ const __LOG_PREFIX: &[u8] = b"kvmgt\0";
 mod bindings;
 
 pub mod eventfd;
-pub mod i915;
 pub mod kthread;
-pub mod kvm;
-pub mod mdev;
 pub mod notifier;
 pub mod ratelimit;
+
+// The user-mode kernel that runs the suites has nothing of what these are about.
+#[cfg(not(CONFIG_UML))]
+pub mod i915;
+#[cfg(not(CONFIG_UML))]
+pub mod kvm;
+#[cfg(not(CONFIG_UML))]
+pub mod mdev;
+#[cfg(not(CONFIG_UML))]
 pub mod sysfs;
+#[cfg(not(CONFIG_UML))]
 pub mod trace;
+#[cfg(not(CONFIG_UML))]
 pub mod vfio;
+#[cfg(not(CONFIG_UML))]
 pub mod vma;
+
+#[cfg(CONFIG_KUNIT)]
+mod kunit;

@@ -28,7 +28,10 @@ use kernel::{
         CString,
         Formatter, //
     },
-    sync::Arc,
+    sync::{
+        aref::ARef,
+        Arc, //
+    },
     types::{
         ForeignOwnable,
         Opaque, //
@@ -209,7 +212,8 @@ pub struct Parent<D: Driver> {
     raw: Opaque<bindings::mdev_parent>,
     types: KVec<*mut bindings::mdev_type>,
     nodes: KVec<KBox<Node<D>>>,
-    driver: Arc<Registration<D>>,
+    _driver: Arc<Registration<D>>,
+    _device: ARef<device::Device>,
 }
 
 // SAFETY: The core has its own locks; nothing here is changed after initialisation.
@@ -244,12 +248,14 @@ impl<D: Driver> Parent<D> {
             }
             let list = types.as_mut_ptr();
             let count = u32::try_from(types.len())?;
+            let device: &device::Device = parent;
             let dev = core::ptr::from_ref(parent).cast_mut().cast();
             let bus = driver.raw.get();
             Ok(try_pin_init!(Self {
                 types,
                 nodes,
-                driver,
+                _driver: driver,
+                _device: device.into(),
                 raw <- Opaque::try_ffi_init(move |slot| {
                     // SAFETY: `dev` is bound; the list, its types and the driver live until drop
                     // has unregistered.

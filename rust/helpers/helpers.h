@@ -31,6 +31,9 @@ enum gvt_helper_platform {
 	GVT_HELPER_PLATFORM_COMETLAKE,
 };
 
+/* ratelimit.c */
+void gvt_helper_ratelimit_init(struct ratelimit_state *state);
+
 /* misc.c */
 void gvt_helper_kvm_get(struct kvm *kvm);
 void gvt_helper_kvm_put(struct kvm *kvm);
@@ -39,7 +42,6 @@ void gvt_helper_device_unlock(struct device *dev);
 struct pci_dev *gvt_helper_next_display(struct pci_dev *from);
 struct device *gvt_helper_pci_device(struct pci_dev *pdev);
 const char *gvt_helper_driver_name(struct pci_dev *pdev);
-void gvt_helper_ratelimit_init(struct ratelimit_state *state);
 void gvt_helper_trace_inject_msi(u32 vgpu, bool sent);
 
 /* i915.c: the device */

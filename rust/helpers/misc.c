@@ -4,7 +4,6 @@
 #include <linux/kvm_host.h>
 #include <linux/module.h>
 #include <linux/pci.h>
-#include <linux/ratelimit.h>
 
 #include "helpers.h"
 
@@ -46,11 +45,6 @@ struct device *gvt_helper_pci_device(struct pci_dev *pdev)
 const char *gvt_helper_driver_name(struct pci_dev *pdev)
 {
 	return pdev->dev.driver ? pdev->dev.driver->name : NULL;
-}
-
-void gvt_helper_ratelimit_init(struct ratelimit_state *state)
-{
-	ratelimit_state_init(state, DEFAULT_RATELIMIT_INTERVAL, DEFAULT_RATELIMIT_BURST);
 }
 
 void gvt_helper_trace_inject_msi(u32 vgpu, bool sent)

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Suites of the abstractions that a user-mode kernel has the C side of.
+
+use kernel::prelude::*;
+
+#[kunit_tests(gvt_kapi_kthread)]
+mod kthread {
+    use crate::kthread::Worker;
+    use kernel::{
+        prelude::*,
+        sync::{
+            Arc,
+            Completion, //
+        },
+    };
+
+    #[test]
+    fn a_worker_runs_until_it_is_dropped() -> Result {
+        let began = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
+        let ended = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
+        let (begins, ends) = (began.clone(), ended.clone());
+        let worker = Worker::spawn(c"gvt_kunit", move |thread| {
+            begins.complete_all();
+            while !thread.should_stop() {
+                kernel::time::delay::fsleep(kernel::time::Delta::from_millis(1));
+            }
+            ends.complete_all();
+        })?;
+        began.wait_for_completion();
+        drop(worker);
+        ended.wait_for_completion();
+        Ok(())
+    }
+
+    #[test]
+    fn what_a_worker_owns_is_dropped_with_it() -> Result {
+        let owned = Arc::new((), GFP_KERNEL)?;
+        // Some of these are stopped before they begin, others after.
+        for _ in 0..32 {
+            let share = owned.clone();
+            drop(Worker::spawn(c"gvt_kunit", move |_| drop(share))?);
+        }
+        assert!(Arc::into_unique_or_drop(owned).is_some());
+        Ok(())
+    }
+}
+
+#[kunit_tests(gvt_kapi_notifier)]
+mod notifier {
+    use crate::{
+        bindings,
+        notifier::{
+            AtomicNotifier,
+            Notified, //
+        },
+    };
+    use kernel::{
+        prelude::*,
+        sync::{
+            atomic::{
+                Atomic,
+                Relaxed, //
+            },
+            Arc, //
+        },
+        types::Opaque, //
+    };
+
+    struct Last(Arc<Atomic<usize>>);
+
+    impl Notified for Last {
+        fn notified(&self, action: usize, _data: *mut kernel::ffi::c_void) {
+            self.0.store(action, Relaxed);
+        }
+    }
+
+    fn call(head: &Opaque<bindings::atomic_notifier_head>, action: usize) {
+        // SAFETY: The head is initialised, and the callbacks on it ignore the data.
+        unsafe { bindings::atomic_notifier_call_chain(head.get(), action, core::ptr::null_mut()) };
+    }
+
+    #[test]
+    fn is_called_while_it_lives() -> Result {
+        // An empty chain is all zeroes, its lock included.
+        let head = KBox::pin_init(
+            Opaque::ffi_init(|slot: *mut bindings::atomic_notifier_head| {
+                // SAFETY: The slot is ours.
+                unsafe { slot.write(pin_init::zeroed()) }
+            }),
+            GFP_KERNEL,
+        )?;
+        let seen = Arc::new(Atomic::new(0), GFP_KERNEL)?;
+        // SAFETY: The head is dropped after the notifier.
+        let notifier = unsafe { AtomicNotifier::new(head.get(), Last(seen.clone())) };
+        let notifier = KBox::pin_init(notifier, GFP_KERNEL)?;
+        call(&head, 7);
+        assert_eq!(seen.load(Relaxed), 7);
+        drop(notifier);
+        call(&head, 8);
+        assert_eq!(seen.load(Relaxed), 7);
+        Ok(())
+    }
+}
+
+#[kunit_tests(gvt_kapi_ratelimit)]
+mod ratelimit {
+    use crate::ratelimit::RateLimit;
+    use kernel::prelude::*;
+
+    #[test]
+    fn lets_a_burst_pass_and_no_more() -> Result {
+        let limit = KBox::pin_init(RateLimit::new(), GFP_KERNEL)?;
+        let passed = (0..1000).filter(|_| limit.allows(c"gvt_kunit")).count();
+        assert_eq!(passed, 10);
+        Ok(())
+    }
+}
+
+#[kunit_tests(gvt_kapi_eventfd)]
+mod eventfd {
+    use crate::eventfd::EventFd;
+    use kernel::prelude::*;
+
+    #[test]
+    fn a_descriptor_that_is_none_is_refused() {
+        assert!(EventFd::from_fd(-1).is_err_and(|error| error == EBADF));
+        assert!(EventFd::from_fd(i32::MAX).is_err_and(|error| error == EBADF));
+    }
+}
