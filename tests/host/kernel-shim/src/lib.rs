@@ -62,5 +62,7 @@ pub trait Module: Sized {
 /// Declares a kernel module; in user space nothing comes of it.
 #[macro_export]
 macro_rules! module {
-    ($($key:ident: $value:tt),* $(,)?) => {};
+    (type: $module:ty, $($rest:tt)*) => {
+        const _: fn(&'static $crate::ThisModule) -> $crate::error::Result<$module> = <$module as $crate::Module>::init;
+    };
 }
