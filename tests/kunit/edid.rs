@@ -57,14 +57,8 @@ mod gvt_edid {
         ];
         for (resolution, standard, clock, checksum) in timings {
             let edid = monitor(resolution);
-            let expected = START
-                .into_iter()
-                .chain(standard)
-                .chain(clock)
-                .chain(DETAILED)
-                .chain(REST)
-                .chain([checksum]);
-            assert!(edid.into_iter().eq(expected));
+            let expected: [&[u8]; 6] = [&START, &standard, &clock, &DETAILED, &REST, &[checksum]];
+            assert!(edid.iter().eq(expected.into_iter().flatten()));
             assert_eq!(validate(&edid), Ok(()));
         }
     }

@@ -224,9 +224,9 @@ mod gvt_mmio {
     #[test]
     fn entries_take_4_or_8_bytes() -> Result {
         let mut machine = Machine::new()?;
-        for address in INSIDE.into_iter().chain(OUTSIDE) {
+        for address in [INSIDE.as_slice(), &OUTSIDE].into_iter().flatten() {
             for width in [1, 2] {
-                let at = Position::new(BAR0, pte(address))?;
+                let at = Position::new(BAR0, pte(*address))?;
                 let wrong = GuestFault::Width { at, width };
                 assert_eq!(machine.get(BAR0, at.offset(), width), Err(wrong.into()));
                 assert_eq!(machine.put(BAR0, at.offset(), width, 0), Err(wrong.into()));

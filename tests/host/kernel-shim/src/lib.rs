@@ -34,7 +34,7 @@ pub mod prelude {
     pub use crate::fmt_macro as fmt;
     pub use crate::macros::kunit_tests;
     pub use crate::{module, ThisModule};
-    pub use pin_init::Zeroable;
+    pub use pin_init::{Init, Zeroable};
 }
 
 /// The arguments of a format string.
