@@ -245,7 +245,15 @@ impl Text {
     }
 
     pub(crate) fn is(&self, expected: &str) -> bool {
-        self.bytes.get(..self.length) == Some(expected.as_bytes())
+        self.written() == expected.as_bytes()
+    }
+
+    pub(crate) fn starts_with(&self, expected: &str) -> bool {
+        self.written().starts_with(expected.as_bytes())
+    }
+
+    fn written(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
     }
 }
 
