@@ -11,6 +11,10 @@ pub(crate) use generated::*;
 #[cfg(CONFIG_UML)]
 pub(crate) use kernel::bindings::*;
 #[cfg(CONFIG_UML)]
+#[expect(
+    improper_ctypes,
+    reason = "a kernel for one CPU has empty spinlocks; only a pointer is passed"
+)]
 unsafe extern "C" {
     pub(crate) fn gvt_helper_ratelimit_init(state: *mut ratelimit_state);
 }

@@ -55,6 +55,9 @@ class Compared(unittest.TestCase):
         found = self._differences(("sizing", "FAIL"))
         self.assertEqual(found, ["gvt_cfg: KUnit ran 1 tests, cargo 1; sizing: FAIL under KUnit, PASS under cargo"])
 
+    def test_suites_of_kernel_objects_are_the_kernels_alone(self) -> None:
+        self.assertEqual(differences([Suite("gvt_kapi_kthread", [("stops", "PASS")])], {}), [])
+
     def test_complaint_of_the_kernel_is_no_suite(self) -> None:
         self.assertEqual(differences([Suite("(kernel)", [("BUG: x", "FAIL")])], {}), [])
 
