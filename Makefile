@@ -19,6 +19,7 @@ help:
 	@echo 'make test     formatting, clippy, unit tests, and the virtual machines as a smoke test'
 	@echo 'make install  put kvmgt.ko into /lib/modules/$$(KREL)/updates (INSTALL_MOD_PATH is honoured); make uninstall undoes it'
 	@echo 'make dkms     put the source where DKMS finds it'
+	@echo 'make vm-debug our module on a kernel with KASAN and lockdep, which takes half an hour to make'
 	@echo 'make kunit    the suites of the device model under KUnit, in a user-mode kernel'
 	@echo 'make fmt      format the sources'
 	@echo 'make clippy   lint the sources; a warning is an error'
@@ -30,7 +31,7 @@ help:
 	@echo 'KERNEL=$(KERNEL)     the kernel series'
 
 setup:
-	@tests/setup/setup
+	@KERNEL=$(KERNEL:-debug=) tests/setup/setup
 
 # The module is built against the whole, prepared source of a kernel: KDIR, or the one that `make setup` prepared, and
 # then with the compilers of the root.
@@ -39,7 +40,10 @@ ifdef KDIR
 kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR) MO=$(output)
 else
 cache := $(or $(KVMGT_CACHE),$(HOME)/.cache/kvmgt)
-kbuild = $(in_root) $(MAKE) -C $(cache)/kernel/$(KERNEL)/tree CC=gcc-14 HOSTCC=gcc-14 M=$(CURDIR) MO=$(output)
+# The kernel with KASAN and lockdep has its own configuration and compiler.
+debug := $(filter %-debug,$(KERNEL))
+kbuild = $(in_root) $(MAKE) -C $(cache)/kernel/$(KERNEL)/$(if $(debug),build,tree) $(if $(debug),LLVM=1,CC=gcc-14 HOSTCC=gcc-14)
+kbuild += M=$(CURDIR) MO=$(output)
 endif
 
 modules: $(if $(KDIR),,setup)
@@ -72,6 +76,12 @@ doc: modules
 
 rust-analyzer: modules
 	@tests/kernel/crates rust-analyzer
+
+# The lanes of our module that can find a mistake in it, on a kernel that sees mistakes in memory, locks and DMA.
+vm-debug:
+	@tests/setup/setup --debug
+	+@$(MAKE) --no-print-directory modules KERNEL=$(KERNEL)-debug
+	@KERNEL=$(KERNEL)-debug KVMGT_PATIENCE=4 tests/test --only '^(build|smoke-ours|fuzz-fd|lifecycle)$$'
 
 # --- KUnit ---
 
@@ -108,4 +118,4 @@ dkms:
 
 .PHONY: install uninstall dkms
 
-.PHONY: help modules clean setup demo test fmt clippy fuzz doc rust-analyzer
+.PHONY: help modules clean setup demo test vm-debug fmt clippy fuzz doc rust-analyzer

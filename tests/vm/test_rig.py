@@ -12,10 +12,12 @@ import sys
 import tempfile
 import time
 import unittest
+from collections.abc import Sequence
 from pathlib import Path
 
 from rig import qemu
-from rig.cli import megabytes, parse
+from rig.cli import Request, megabytes
+from rig.cli import parse as parse_for
 from rig.cpio import Archive
 from rig.dmesg import Finding
 from rig.errors import UsageError
@@ -28,6 +30,11 @@ from rig.paths import Layout
 from rig.process import Children
 from rig.stages import LIMITS, Stages
 from rig.summary import rows_of_run, rows_of_script, table
+
+
+def parse(arguments: Sequence[str], built_module: Path = Path("/none/kvmgt.ko")) -> Request:
+    """The request of a command line, in a repository where the module is not built."""
+    return parse_for(arguments, built_module)
 
 
 class Folder(unittest.TestCase):
@@ -66,7 +73,8 @@ class CommandLine(Folder):
     def test_refusals_name_the_argument(self) -> None:
         self.assertIn("--driver", self.refused())
         self.assertIn("--driver", self.refused("--driver", "mine"))
-        self.assertIn("kvmgt.ko", self.refused("--driver", "ours", "--push", str(self.folder)))
+        self.assertIn("make modules", self.refused("--driver", "ours"))
+        self.assertIn("no such module", self.refused("--driver", "stock", "--module", str(self.folder / "none")))
         self.assertIn("--push", self.refused("--driver", "stock", "--push", str(self.folder / "none")))
         self.assertIn("no such script", self.refused("--driver", "stock", "--l1", str(self.folder / "none")))
         self.assertIn("--allow", self.refused("--driver", "stock", "--allow", "("))
@@ -75,9 +83,19 @@ class CommandLine(Folder):
         self.assertIn("positive", self.refused("--driver", "stock", "--timeout", "0"))
         self.assertIn("not a size", self.refused("--driver", "stock", "--memory", "lots", "--l2-memory", "1T"))
 
-    def test_our_module_is_pushed(self) -> None:
-        (self.folder / "kvmgt.ko").touch()
-        self.assertEqual(parse(["--driver", "ours", "--push", str(self.folder)]).driver, "ours")
+    def test_our_module_is_the_one_that_was_built(self) -> None:
+        built, other = self.folder / "kvmgt.ko", self.folder / "other.ko"
+        built.touch()
+        other.touch()
+        self.assertEqual(parse(["--driver", "ours"], built).module, built)
+        self.assertEqual(parse(["--driver", "ours", "--module", str(other)], built).module, other)
+        self.assertIsNone(parse(["--driver", "stock"], built).module)
+        self.assertEqual(parse(["--driver", "stock", "--module", str(other)], built).module, other)
+
+    def test_guests_do_without_i915_when_told(self) -> None:
+        self.assertTrue(parse(["--driver", "stock", "--guests", "1"]).guest_i915)
+        self.assertFalse(parse(["--driver", "stock", "--guests", "1", "--no-guest-i915"]).guest_i915)
+        self.assertFalse(parse(["--driver", "none", "--guests", "1"]).guest_i915)
 
 
 class Commands(unittest.TestCase):

@@ -21,6 +21,7 @@ class Request:
     """What the caller wants to be run."""
 
     driver: str
+    module: Path | None
     platform: str
     aperture: str
     guests: int
@@ -36,6 +37,7 @@ class Request:
     gpu: bool
     together: bool
     l2_root: bool
+    guest_i915: bool
     strict: bool
     quiet: bool
     patience: float
@@ -56,8 +58,8 @@ def megabytes(text: str) -> int:
     return int(match.group(1)) * (1024 if match.group(2) == "G" else 1)
 
 
-def parse(arguments: Sequence[str]) -> Request:
-    """Reads the command line and refuses what does not fit together."""
+def parse(arguments: Sequence[str], built_module: Path) -> Request:
+    """Reads the command line and refuses what does not fit together; `built_module` is what `--driver ours` loads."""
     parsed = _parser().parse_args(arguments)
     for script in (parsed.l1, parsed.l2):
         if script and not script.is_file():
@@ -74,8 +76,9 @@ def parse(arguments: Sequence[str]) -> Request:
     gpu = not parsed.no_gpu
     if not gpu and parsed.driver != "none":
         raise UsageError("--no-gpu needs --driver none: there is nothing to share")
-    if parsed.driver == "ours" and not (parsed.push and (parsed.push / "kvmgt.ko").is_file()):
-        raise UsageError("--driver ours loads /push/kvmgt.ko: give --push a directory with kvmgt.ko in it")
+    module = parsed.module or (built_module if parsed.driver == "ours" else None)
+    if module and not module.is_file():
+        raise UsageError(f"{module}: no such module; build it with `make modules`, or name another one with --module")
     if parsed.driver == "none" and parsed.mdevs:
         raise UsageError("--mdevs needs --driver stock or ours")
     guests = (1 if parsed.l2 else 0) if parsed.guests is None else parsed.guests
@@ -86,6 +89,7 @@ def parse(arguments: Sequence[str]) -> Request:
     memory = parsed.memory or 2048 + guests * (l2_memory + 256)
     return Request(
         driver=parsed.driver,
+        module=module,
         platform=parsed.platform,
         aperture=parsed.aperture,
         guests=guests,
@@ -101,6 +105,7 @@ def parse(arguments: Sequence[str]) -> Request:
         gpu=gpu,
         together=parsed.together,
         l2_root=parsed.l2_root,
+        guest_i915=parsed.driver != "none" and not parsed.no_guest_i915,
         strict=parsed.strict,
         quiet=parsed.quiet,
         patience=parsed.patience,
@@ -118,6 +123,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tests/vm/run", description=DESCRIPTION)
     add = parser.add_argument
     add("--driver", choices=("stock", "ours", "none"), required=True, help="the kvmgt to load in L1")
+    add(
+        "--module",
+        type=Path,
+        metavar="KO",
+        help="our kvmgt.ko, installed in L1 beside the stock one (default with --driver ours: what `make modules` built)",
+    )
     add("--platform", default="skl", help="platform of the emulated GPU (default: skl)")
     add("--aperture", default="512M", choices=("256M", "512M", "1G"), help="aperture of the emulated GPU (default: 512M)")
     add("--guests", type=_count, metavar="N", help="number of guests (default: 1 with --l2, otherwise 0)")
@@ -133,6 +144,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--no-gpu", action="store_true", help="no emulated GPU at all (only with --driver none)")
     add("--together", action="store_true", help="run the L1 script while the guests run, not before they start")
     add("--l2-root", action="store_true", help="guests get the Debian root as L1 has it, not only busybox")
+    add("--no-guest-i915", action="store_true", help="guests do not load i915: the virtual GPU has no driver there")
     add("--strict", action="store_true", help="a warning or error of the GPU drivers fails the run too")
     add("--quiet", action="store_true", help="do not show the output of the scripts while they run")
     add("--allow", action="append", default=[], metavar="REGEX", help="kernel messages that do not fail the run")

@@ -21,6 +21,9 @@ L2_EARLY = ["virtio_pci", "virtio_console"]
 L2_GPU = ["i915"]
 L2_ROOT = ["9pnet_virtio", "9p", "overlay"]
 
+# Where `make install` puts our module: modprobe prefers this folder to the kernel's own.
+OURS = "updates/kvmgt.ko"
+
 _KEEP = 24
 _DEPMOD_INPUTS = ("modules.order", "modules.builtin", "modules.builtin.modinfo")
 
@@ -57,18 +60,32 @@ class Images:
         self._kernel = kernel
         self._busybox = layout.root / "bin" / "busybox"
 
-    def l1(self) -> Path:
-        """Busybox, the modules of L1 (found by the modprobe of its root too) and its init script."""
-        return self._build("l1", {"early": L1_EARLY, "all": L1_EARLY + L1_MODULES}, depmod=True)
+    def l1(self, ours: Path | None) -> Path:
+        """Busybox, the modules of L1 (found by the modprobe of its root too), our kvmgt.ko among them, and its init script."""
+        added = {OURS: ours.read_bytes()} if ours else {}
+        return self._build("l1", {"early": L1_EARLY, "all": L1_EARLY + L1_MODULES}, added, depmod=True)
+
+    @property
+    def stock_kvmgt(self) -> str:
+        """Where the stock kvmgt.ko lies in L1."""
+        return self._in_machine(plain_name(self._kernel.modules.path("kvmgt")))
+
+    @property
+    def our_kvmgt(self) -> str:
+        """Where ours lies in L1, if it is there."""
+        return self._in_machine(OURS)
 
     def l2(self, whole_root: bool) -> Path:
         """Busybox, i915 with what it depends on, and the init script of a guest."""
         sets = {"early": L2_EARLY, "gpu": L2_GPU}
         if whole_root:
             sets["root"] = L2_ROOT
-        return self._build("l2", sets, depmod=False)
+        return self._build("l2", sets, {}, depmod=False)
 
-    def _build(self, level: str, sets: dict[str, list[str]], depmod: bool) -> Path:
+    def _in_machine(self, path: str) -> str:
+        return f"/lib/modules/{self._kernel.release}/{path}"
+
+    def _build(self, level: str, sets: dict[str, list[str]], added: dict[str, bytes], depmod: bool) -> Path:
         modules = self._kernel.modules
         orders = {name: modules.load_order(names) for name, names in sets.items()}
         wanted = list(dict.fromkeys(module for order in orders.values() for module in order))
@@ -76,6 +93,8 @@ class Images:
         key = hashlib.sha256(json.dumps([level, self._kernel.release, orders, depmod]).encode())
         for path in [Path(__file__), self._busybox, *scripts, *(modules.folder / modules.path(m) for m in wanted)]:
             key.update(hashlib.file_digest(path.open("rb"), "sha256").digest())
+        for path, content in added.items():
+            key.update(path.encode() + hashlib.sha256(content).digest())
         target = self._layout.images / f"{level}-{key.hexdigest()[:20]}.cpio"
         if target.exists():
             os.utime(target)
@@ -89,8 +108,8 @@ class Images:
         self._add_busybox(archive)
         for script in scripts:
             archive.file("init" if script.name == "init" else f"rig/{script.name}", script.read_bytes(), 0o755)
-        base = f"lib/modules/{self._kernel.release}"
-        contents = {plain_name(modules.path(module)): modules.content(module) for module in wanted}
+        base = self._in_machine("").strip("/")
+        contents = {plain_name(modules.path(module)): modules.content(module) for module in wanted} | added
         for path, content in contents.items():
             archive.file(f"{base}/{path}", content)
         for name, order in orders.items():

@@ -51,6 +51,11 @@ class Layout:
         return Path(target) / "release" / "emulated-gpu"
 
     @property
+    def built_module(self) -> Path:
+        """Our kvmgt.ko, where `make modules` puts it."""
+        return self.repository / "build" / f"kmod-{self.series}" / "kvmgt.ko"
+
+    @property
     def kernel(self) -> Path:
         """The kernel of the chosen series."""
         return self.cache / "kernel" / self.series

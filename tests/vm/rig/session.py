@@ -121,13 +121,15 @@ class Session:
             "L2_MEMORY": request.l2_memory,
             "L2_APPEND": qemu.l2_kernel_line(request),
             "L2_ROOT": _yes(request.l2_root),
+            "STOCK_KVMGT": images.stock_kvmgt,
+            "OUR_KVMGT": images.our_kvmgt if request.module else "",
         }
         if request.guests:
-            second = {**common, "L2_GPU": _yes(request.driver != "none"), "L2_ROOT": _yes(request.l2_root)}
+            second = {**common, "L2_GPU": _yes(request.guest_i915), "L2_ROOT": _yes(request.l2_root)}
             (self._output / "l2.extra").write_bytes(Extra(second, request.l2, request.push).archive())
             first["L2_IMAGE"] = images.l2(request.l2_root).name
         initrd = self._output / "l1.initrd"
-        initrd.write_bytes(images.l1().read_bytes() + Extra(first, request.l1, request.push).archive())
+        initrd.write_bytes(images.l1(request.module).read_bytes() + Extra(first, request.l1, request.push).archive())
         (self._output / "l1.events").touch()
         self._followers.append(("L1", Follower(self._output / "l1.out"), True))
         for number, guest in enumerate(self._guests, 1):
