@@ -48,7 +48,8 @@ class Reason:
         unknown = entry.keys() - {"reason", "request", "stock", "ours"}
         text = str(entry.get("reason", ""))
         if unknown or not re.match(rf"\[({'|'.join(_KINDS)})\] .*\(.+\)$", text, re.DOTALL):
-            raise ValueError(f"'{text}': a reason is `[{'|'.join(_KINDS)}] why (document and section)`; unknown: {sorted(unknown)}")
+            form = f"[{'|'.join(_KINDS)}] why (document and section)"
+            raise ValueError(f"'{text}': a reason is `{form}`; unknown: {sorted(unknown)}")
         tables = [entry.get(name, {}) for name in ("request", "stock", "ours")]
         if not all(isinstance(table, dict) for table in tables) or not tables[0] or not (tables[1] or tables[2]):
             raise ValueError(f"'{text}': an entry needs tables `request`, and `stock` or `ours`")

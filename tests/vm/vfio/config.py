@@ -43,6 +43,12 @@ def writing(script: Script, numbers: random.Random) -> None:
         for bit in range(32):
             script.write(CONFIG, offset, 1 << bit)
             script.read(CONFIG, offset)
+    # Behind the header whole ranges at once: the kernel takes them apart.
+    script.block("config-ranges")
+    for value in (0xFFFFFFFF, 0, *(1 << bit for bit in range(32))):
+        for begin, end in ((0x40, _SWSCI), (_SWSCI + 4, _ASLS), (_ASLS + 4, _SIZE)):
+            script.add("write", region=CONFIG, offset=begin, data=value.to_bytes(4, "little").hex() * ((end - begin) // 4))
+        script.add("read", region=CONFIG, offset=0, length=_SIZE)
     for width in (1, 2):
         script.block(f"config-parts-{width}")
         for offset in range(0x40):

@@ -83,9 +83,7 @@ def edid(*, width: int = 1920, height: int = 1200, extensions: int = 0, version:
     blank_x, blank_y = 160, 35
     clock = (width + blank_x) * (height + blank_y) * 60 // 10_000
     block[54:56] = clock.to_bytes(2, "little")
-    block[56:62] = bytes(
-        (width & 255, blank_x, width >> 8 << 4, height & 255, blank_y, height >> 8 << 4)
-    )
+    block[56:62] = bytes((width & 255, blank_x, width >> 8 << 4, height & 255, blank_y, height >> 8 << 4))
     block[62:66] = bytes((48, 32, 0x36, 0))
     block[66:72] = bytes((52, 32, 0x20, 0, 0, 0x1E))
     block[126] = extensions
