@@ -158,12 +158,12 @@ impl GvtDevice {
         self.registry.lock().pool.available(conf)
     }
 
-    /// Points the page table entries of all virtual GPUs at what they pointed at before the host
-    /// was suspended.
+    /// Writes the page table entries of all virtual GPUs again, which a suspend of the host has
+    /// lost.
     fn restore(&self) {
         let awake = self.gpu.wake();
         for holder in self.registry.lock().holders.iter() {
-            holder.partition.scrub(&awake);
+            holder.partition.restore(&awake);
         }
     }
 
@@ -225,7 +225,7 @@ impl Claim {
             ENOSPC
         })?;
         let partition = Partition::new(&device.gpu, conf)
-            .and_then(|partition| Ok(Arc::new(partition, GFP_KERNEL)?))
+            .and_then(|partition| Arc::pin_init(partition, GFP_KERNEL))
             .inspect_err(|error| {
                 device.registry.lock().pool.put(id);
                 dev_err!(
@@ -252,7 +252,7 @@ impl Claim {
     }
 
     /// i915 on the host GPU.
-    pub(crate) fn gpu(&self) -> &Gpu {
+    pub(crate) fn gpu(&self) -> &Arc<Gpu> {
         &self.device.gpu
     }
 

@@ -3,27 +3,65 @@
 //! What the model sees of the world while one access of one virtual GPU is carried out.
 
 use crate::{
+    frames::Frames,
     partition::Partition,
     vgpu::Vgpu, //
 };
 use gvt_kapi::{
-    i915::Gpu,
+    i915::{
+        Awake,
+        Gpu, //
+    },
     vfio::Session, //
 };
 use gvt_model::{
-    addr::Gpa,
+    addr::{
+        Gfn,
+        GmPage,
+        Gpa, //
+    },
     ports::{
         Aperture,
-        GuestMemory, //
+        GuestMemory,
+        HostGgtt, //
     },
 };
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
 
 /// The ports of the model, on top of VFIO and i915.
 pub(crate) struct Env<'a> {
-    pub(crate) session: &'a Session<Vgpu>,
-    pub(crate) gpu: &'a Gpu,
-    pub(crate) partition: &'a Partition,
+    session: &'a Arc<Session<Vgpu>>,
+    frames: &'a mut Frames,
+    gpu: &'a Arc<Gpu>,
+    partition: &'a Partition,
+    /// Most accesses need no hardware, so it is woken by the first that does.
+    awake: Option<Awake<'a>>,
+}
+
+impl<'a> Env<'a> {
+    /// What an access needs, for a virtual GPU that is open.
+    pub(crate) fn new(
+        session: &'a Arc<Session<Vgpu>>,
+        frames: &'a mut Frames,
+        gpu: &'a Arc<Gpu>,
+        partition: &'a Partition,
+    ) -> Self {
+        Self {
+            session,
+            frames,
+            gpu,
+            partition,
+            awake: None,
+        }
+    }
+
+    fn awake(&mut self) -> (&Partition, &Awake<'a>) {
+        let gpu = self.gpu;
+        (self.partition, self.awake.get_or_insert_with(|| gpu.wake()))
+    }
 }
 
 impl GuestMemory for Env<'_> {
@@ -38,14 +76,42 @@ impl GuestMemory for Env<'_> {
 
 impl Aperture for Env<'_> {
     fn read_aperture(&mut self, offset: u64, data: &mut [u8]) -> Result {
-        self.partition
-            .low
-            .aperture_read(&self.gpu.wake(), offset, data)
+        let (partition, awake) = self.awake();
+        partition.low().aperture_read(awake, offset, data)
     }
 
     fn write_aperture(&mut self, offset: u64, data: &[u8]) -> Result {
-        self.partition
-            .low
-            .aperture_write(&self.gpu.wake(), offset, data)
+        let (partition, awake) = self.awake();
+        partition.low().aperture_write(awake, offset, data)
+    }
+}
+
+impl HostGgtt for Env<'_> {
+    fn map_page(&mut self, page: GmPage, gfn: Gfn) -> Result {
+        let address = self.frames.take(self.session, self.gpu, gfn)?;
+        let (partition, awake) = self.awake();
+        let written = partition.point(awake, page, Some(address));
+        if written.is_err() {
+            self.release_frame(gfn);
+        }
+        written
+    }
+
+    fn clear_page(&mut self, page: GmPage) {
+        let (partition, awake) = self.awake();
+        // The model only knows pages of the partition, and those do not fail.
+        let _ = partition.point(awake, page, None);
+    }
+
+    fn release_frame(&mut self, gfn: Gfn) {
+        if self.frames.release(gfn) {
+            self.flush_ggtt();
+        }
+    }
+
+    fn flush_ggtt(&mut self) {
+        let (partition, awake) = self.awake();
+        partition.flush(awake);
+        self.frames.forget();
     }
 }

@@ -29,6 +29,7 @@ use kernel::{
 
 mod device;
 mod env;
+mod frames;
 mod instance;
 mod irq;
 mod partition;

@@ -2,6 +2,7 @@
 
 //! The parts of the host's graphics memory and fences that belong to one virtual GPU.
 
+use core::ops::Range;
 use gvt_kapi::i915::{
     fence::Fences,
     ggtt::{
@@ -11,22 +12,42 @@ use gvt_kapi::i915::{
     Awake,
     Gpu, //
 };
-use gvt_model::types::TypeConf;
+use gvt_model::{
+    addr::{
+        GmPage,
+        PAGE_SIZE, //
+    },
+    types::TypeConf, //
+};
 use kernel::{
     dma::Coherent,
+    new_mutex,
     prelude::*,
-    sync::Arc, //
+    sync::{
+        Arc,
+        Mutex, //
+    },
 };
 
 /// Graphics memory in the aperture (low) and outside of it (high), and fences.
 ///
 /// All page table entries of it point either at the guest's own pages or at a page that only this
 /// virtual GPU sees: what one guest leaves there no other guest and no host program reads.
+#[pin_data]
 pub(crate) struct Partition {
+    /// The addresses that the entries point at, those of the low part first; 0 is the scratch page.
+    /// The hardware loses its entries in a suspend.
+    #[pin]
+    targets: Mutex<KVVec<u64>>,
+    entries: Entries,
+}
+
+/// The hardware side of a partition.
+struct Entries {
     gpu: Arc<Gpu>,
-    pub(crate) low: Space,
-    pub(crate) high: Space,
-    pub(crate) fences: Fences,
+    low: Space,
+    high: Space,
+    fences: Fences,
     // Dropped after the entries that point at it are overwritten, in drop.
     scratch: Coherent<[u8; 4096]>,
 }
@@ -37,34 +58,110 @@ impl Partition {
     /// # Errors
     ///
     /// `ENOSPC` if i915 can make no room; `ENOMEM`.
-    pub(crate) fn new(gpu: &Arc<Gpu>, conf: &TypeConf) -> Result<Self> {
+    pub(crate) fn new(gpu: &Arc<Gpu>, conf: &TypeConf) -> Result<impl PinInit<Self>> {
         let aperture = gpu.aperture_size();
         let awake = gpu.wake();
-        let partition = Self {
+        let entries = Entries {
             gpu: gpu.clone(),
             low: Space::new(gpu, conf.low, 0..aperture, false)?,
             high: Space::new(gpu, conf.high, aperture..gpu.ggtt_size(), true)?,
             fences: Fences::new(gpu, &awake, conf.fences)?,
             scratch: Coherent::zeroed(gpu.device(), GFP_KERNEL)?,
         };
+        let pages = conf.low.checked_add(conf.high).ok_or(EINVAL)? / PAGE_SIZE;
+        let targets = KVVec::from_elem(0, usize::try_from(pages)?, GFP_KERNEL)?;
         // What was there before is not the guest's business.
-        partition.scrub(&awake);
-        Ok(partition)
+        entries.fill(&awake, entries.pte(0));
+        Ok(pin_init!(Self {
+            targets <- new_mutex!(targets),
+            entries,
+        }))
     }
 
-    /// Points all page table entries at the scratch page, and turns the fences off.
+    /// The part in the aperture.
+    pub(crate) fn low(&self) -> &Space {
+        &self.entries.low
+    }
+
+    /// The part outside of the aperture.
+    pub(crate) fn high(&self) -> &Space {
+        &self.entries.high
+    }
+
+    /// Points the entry of a page at this address, or at the scratch page; the GPU may not see it
+    /// before a [`flush`](Self::flush).
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if the page is not in the partition.
+    pub(crate) fn point(&self, awake: &Awake<'_>, page: GmPage, target: Option<u64>) -> Result {
+        let target = target.unwrap_or(0);
+        let mut targets = self.targets.lock();
+        let (space, number, index) = self.entries.find(page).ok_or(EINVAL)?;
+        *targets.get_mut(index).ok_or(EINVAL)? = target;
+        space.write_pte(awake, number, self.entries.pte(target))
+    }
+
+    /// Makes the GPU look at all entries anew.
+    pub(crate) fn flush(&self, awake: &Awake<'_>) {
+        self.entries.low.flush(awake);
+    }
+
+    /// Points all entries at the scratch page, and turns the fences off.
     pub(crate) fn scrub(&self, awake: &Awake<'_>) {
-        self.fill(awake, self.scratch.dma_address() | PTE_PRESENT);
-        self.fences.clear(awake);
+        let mut targets = self.targets.lock();
+        targets.fill(0);
+        self.entries.fill(awake, self.entries.pte(0));
+        self.entries.fences.clear(awake);
+    }
+
+    /// Writes all entries again.
+    pub(crate) fn restore(&self, awake: &Awake<'_>) {
+        let targets = self.targets.lock();
+        let numbers = |space: &Space| 0..space.size() / PAGE_SIZE;
+        let low = numbers(&self.entries.low).map(|number| (&self.entries.low, number));
+        let high = numbers(&self.entries.high).map(|number| (&self.entries.high, number));
+        for ((space, number), target) in Iterator::chain(low, high).zip(targets.iter()) {
+            // All of these are pages of the space.
+            let _ = space.write_pte(awake, number, self.entries.pte(*target));
+        }
+        self.flush(awake);
+    }
+}
+
+impl Entries {
+    /// The entry that points at an address; 0 stands for the scratch page.
+    fn pte(&self, target: u64) -> u64 {
+        let address = match target {
+            0 => self.scratch.dma_address(),
+            address => address,
+        };
+        address | PTE_PRESENT
     }
 
     fn fill(&self, awake: &Awake<'_>, pte: u64) {
         self.low.fill(awake, pte);
         self.high.fill(awake, pte);
     }
+
+    /// The space that a page is in, its number there, and its index among all pages.
+    fn find(&self, page: GmPage) -> Option<(&Space, u64, usize)> {
+        let inside = |space: &Space| {
+            let first = space.start() / PAGE_SIZE;
+            let pages: Range<u64> = 0..space.size() / PAGE_SIZE;
+            let number = page.raw().checked_sub(first)?;
+            pages.contains(&number).then_some(number)
+        };
+        if let Some(number) = inside(&self.low) {
+            return Some((&self.low, number, usize::try_from(number).ok()?));
+        }
+        let number = inside(&self.high)?;
+        let index = number.checked_add(self.low.size() / PAGE_SIZE)?;
+        Some((&self.high, number, usize::try_from(index).ok()?))
+    }
 }
 
-impl Drop for Partition {
+impl Drop for Entries {
     fn drop(&mut self) {
         // Nothing may point at the scratch page when it is freed, nor at what was the guest's.
         self.fill(&self.gpu.wake(), self.gpu.scratch_pte());

@@ -132,6 +132,10 @@ impl Operations for Vgpu {
         device.map_aperture(vma, offset)
     }
 
+    fn dma_unmap(device: &Device<Self>, iova: u64, length: u64) {
+        device.withdraw(iova, length);
+    }
+
     fn request(device: &Device<Self>, count: u32) {
         device.ask_to_release(count);
     }

@@ -8,10 +8,12 @@ use crate::{
         Claim, //
     },
     env::Env,
+    frames::Frames,
     irq::Triggers, //
 };
 use gvt_kapi::{
     guest_warn,
+    i915::ggtt::Space,
     kvm::{
         Kvm,
         PageWatcher,
@@ -21,7 +23,10 @@ use gvt_kapi::{
     vfio, //
 };
 use gvt_model::{
-    addr::GmRange,
+    addr::{
+        GmRange,
+        PAGE_SIZE, //
+    },
     fault::Fault,
     irq::Vector,
     platform::Platform,
@@ -70,6 +75,7 @@ struct Session {
     // Dropped first: it ends before another virtual GPU may take its place in the machine.
     _tracker: Pin<KBox<WriteTracker<Untracked>>>,
     _attachment: Attachment,
+    frames: Frames,
     vfio: Arc<vfio::Session<Vgpu>>,
 }
 
@@ -103,8 +109,8 @@ impl Vgpu {
             bar0_size: gpu.bar_size(0),
             bar2_size: gpu.bar_size(2),
             msi_cap: gpu.msi_capability(),
-            low: GmRange::new(partition.low.start(), partition.low.size())?,
-            high: GmRange::new(partition.high.start(), partition.high.size())?,
+            low: range_of(partition.low())?,
+            high: range_of(partition.high())?,
             fences: conf.fences,
             resolution: conf.resolution,
         })?;
@@ -160,10 +166,12 @@ impl Vgpu {
         // may want it.
         let attachment = host.attach(self.id, kvm.id())?;
         let tracker = KBox::pin_init(WriteTracker::new(kvm, Untracked), GFP_KERNEL)?;
+        let frames = Frames::new()?;
         let mut state = self.state.lock();
         state.session = Some(Session {
             _tracker: tracker,
             _attachment: attachment,
+            frames,
             vfio,
         });
         state.started = true;
@@ -172,7 +180,21 @@ impl Vgpu {
 
     /// Ends the session.
     pub(crate) fn stop(&self) {
-        let session = self.state.lock().session.take();
+        let session = {
+            let mut state = self.state.lock();
+            let State {
+                model,
+                session,
+                claim,
+                ..
+            } = &mut *state;
+            model.close();
+            // Before the pages that the entries point at are let go.
+            if let Some(claim) = claim {
+                claim.partition.scrub(&claim.gpu().wake());
+            }
+            session.take()
+        };
         // KVM waits for callbacks to end, and those may want the lock.
         drop(session);
         self.triggers.clear();
@@ -192,10 +214,18 @@ impl Vgpu {
     /// `ENODEV` if the device is removed.
     pub(crate) fn reset(&self) -> Result {
         let mut state = self.state.lock();
-        let State { model, claim, .. } = &mut *state;
+        let State {
+            model,
+            session,
+            claim,
+            ..
+        } = &mut *state;
         let claim = claim.as_ref().ok_or(ENODEV)?;
         model.reset();
         claim.partition.scrub(&claim.gpu().wake());
+        if let Some(session) = session {
+            session.frames.clear();
+        }
         Ok(())
     }
 
@@ -233,13 +263,9 @@ impl Vgpu {
             claim,
             ..
         } = &mut *state;
-        let session = session.as_ref().ok_or(EFAULT)?;
+        let Session { frames, vfio, .. } = session.as_mut().ok_or(EFAULT)?;
         let claim = claim.as_ref().ok_or(EFAULT)?;
-        let mut env = Env {
-            session: &session.vfio,
-            gpu: claim.gpu(),
-            partition: &claim.partition,
-        };
+        let mut env = Env::new(vfio, frames, claim.gpu(), &claim.partition);
         body(model, &mut env).map_err(|fault| {
             guest_warn!(
                 self.warnings,
@@ -249,6 +275,25 @@ impl Vgpu {
             );
             fault.errno()
         })
+    }
+
+    /// `length` bytes of guest memory at `start` are taken away: lets go of the pages in it.
+    pub(crate) fn withdraw(&self, start: u64, length: u64) {
+        let mut state = self.state.lock();
+        let State {
+            model,
+            session,
+            claim,
+            ..
+        } = &mut *state;
+        let (Some(Session { frames, vfio, .. }), Some(claim)) = (session, claim) else {
+            return;
+        };
+        let end = start.saturating_add(length).div_ceil(PAGE_SIZE);
+        if frames.touch(start / PAGE_SIZE..end) {
+            let mut env = Env::new(vfio, frames, claim.gpu(), &claim.partition);
+            model.withdraw(start, length, &mut env);
+        }
     }
 
     /// Maps `vma` to graphics memory from `offset` in BAR 2 on, which the model has found to be the
@@ -264,7 +309,7 @@ impl Vgpu {
             .as_ref()
             .ok_or(ENODEV)?
             .partition
-            .low
+            .low()
             .aperture_mmap(vma, offset)
     }
 
@@ -281,4 +326,9 @@ impl Vgpu {
             );
         }
     }
+}
+
+/// A part of graphics memory as the model knows it.
+fn range_of(space: &Space) -> Result<GmRange> {
+    GmRange::new(space.start(), space.size())
 }

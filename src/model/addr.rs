@@ -31,6 +31,33 @@ impl Gpa {
     }
 }
 
+/// The number of a page of guest memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Gfn(u64);
+
+impl Gfn {
+    /// Page number `raw`.
+    pub const fn new(raw: u64) -> Self {
+        Self(raw)
+    }
+
+    /// The number.
+    pub const fn raw(self) -> u64 {
+        self.0
+    }
+}
+
+/// The number of a page of graphics memory that a vGPU has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GmPage(u64);
+
+impl GmPage {
+    /// The number: its address divided by [`PAGE_SIZE`].
+    pub const fn raw(self) -> u64 {
+        self.0
+    }
+}
+
 /// A range of graphics memory, which is what the GGTT maps: whole pages, at least one.
 ///
 /// The low part of graphics memory is also the aperture, so that a range there is a range of BAR2.
@@ -80,6 +107,16 @@ impl GmRange {
     /// The number of pages.
     pub const fn pages(self) -> u64 {
         self.size / PAGE_SIZE
+    }
+
+    /// The page with this number, counted from the start of the range; `None` beyond its end.
+    pub const fn page(self, number: u64) -> Option<GmPage> {
+        if number < self.pages() {
+            // By the invariant this does not saturate.
+            Some(GmPage((self.start / PAGE_SIZE).saturating_add(number)))
+        } else {
+            None
+        }
     }
 
     /// Whether all of `length` bytes from `offset` on are inside; no bytes are inside if `offset`

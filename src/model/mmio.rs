@@ -10,6 +10,8 @@ mod file;
 mod ggtt;
 pub(crate) mod pvinfo;
 
+use core::ops::Range;
+
 use kernel::{
     num::casts::FromSafeCast,
     prelude::*, //
@@ -25,18 +27,22 @@ use crate::{
         GGTT_OFFSET,
         MMIO_SIZE, //
     },
-    region::Position,
+    ports::HostGgtt,
+    region::Position, //
 };
 use file::VregFile;
-use ggtt::GgttView;
+use ggtt::Ggtt;
 use pvinfo::PvInfo;
+
+/// `GFX_FLSH_CNTL`: i915 writes it after each burst of page table entries.
+const GFX_FLSH_CNTL: Range<u64> = 0x10_1008..0x10_100c;
 
 /// BAR0 of a vGPU.
 pub(crate) struct Bar0 {
     size: u64,
     registers: VregFile,
     identity: PvInfo,
-    ggtt: GgttView,
+    ggtt: Ggtt,
 }
 
 /// What is at an offset of BAR0.
@@ -59,7 +65,7 @@ impl Bar0 {
             size,
             registers: VregFile::new()?,
             identity,
-            ggtt: GgttView::new(window, low, high)?,
+            ggtt: Ggtt::new(window, low, high)?,
         };
         bar.identity.fill(&mut bar.registers);
         Ok(bar)
@@ -88,18 +94,38 @@ impl Bar0 {
     }
 
     /// Writes `data`, 1, 2, 4 or 8 bytes, at a multiple of the width.
-    pub(crate) fn write(&mut self, at: Position, data: &[u8]) -> Result<(), Fault> {
+    pub(crate) fn write(
+        &mut self,
+        at: Position,
+        data: &[u8],
+        host: &mut (impl HostGgtt + ?Sized),
+    ) -> Result<(), Fault> {
         match self.place(at, data.len())? {
             Place::Registers if pvinfo::contains(at.offset()) => {
                 pvinfo::write(&mut self.registers, at, data)
             }
-            Place::Registers => self.registers.write(at, data),
+            Place::Registers => {
+                if flushes_ggtt(at.offset(), data.len()) {
+                    self.ggtt.flush(host);
+                }
+                self.registers.write(at, data)
+            }
             Place::Hole => Ok(()),
             Place::Ggtt(offset) => {
-                self.ggtt.write(offset, data);
+                self.ggtt.write(offset, data, host);
                 Ok(())
             }
         }
+    }
+
+    /// Forgets the page table: the GPU's own entries point at the scratch page already.
+    pub(crate) fn clear_ggtt(&mut self) {
+        self.ggtt.clear();
+    }
+
+    /// Frames `gone` are no memory of the guest's any more.
+    pub(crate) fn withdraw(&mut self, gone: Range<u64>, host: &mut (impl HostGgtt + ?Sized)) {
+        self.ggtt.withdraw(gone, host);
     }
 
     fn place(&self, at: Position, width: usize) -> Result<Place, Fault> {
@@ -117,4 +143,10 @@ impl Bar0 {
             Some(_) => Err(GuestFault::Width { at, width }.into()),
         }
     }
+}
+
+/// Whether a write of so many bytes touches the register that flushes the GGTT.
+fn flushes_ggtt(offset: u64, width: usize) -> bool {
+    offset < GFX_FLSH_CNTL.end
+        && offset.saturating_add(u64::from_safe_cast(width)) > GFX_FLSH_CNTL.start
 }

@@ -4,7 +4,11 @@
 
 use kernel::prelude::*;
 
-use crate::addr::Gpa;
+use crate::addr::{
+    Gfn,
+    GmPage,
+    Gpa, //
+};
 
 /// The memory of the virtual machine.
 pub trait GuestMemory {
@@ -41,7 +45,29 @@ pub trait Aperture {
     fn write_aperture(&mut self, offset: u64, data: &[u8]) -> Result;
 }
 
-/// All ports at once.
-pub trait Env: GuestMemory + Aperture {}
+/// That part of the GPU's own GGTT which belongs to the vGPU. Each of its entries points at a page
+/// of the guest, or at a scratch page that nobody else sees.
+pub trait HostGgtt {
+    /// Points the entry of `page` at guest frame `gfn`, and takes a use of the frame, which stays
+    /// where it is while it has any. What the entry pointed at before is the caller's to release.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the frame from being used: it is no memory of the guest's, or too much is
+    /// pinned. The entry then points at what it did before.
+    fn map_page(&mut self, page: GmPage, gfn: Gfn) -> Result;
 
-impl<T: GuestMemory + Aperture + ?Sized> Env for T {}
+    /// Points the entry of `page` at the scratch page.
+    fn clear_page(&mut self, page: GmPage);
+
+    /// Gives a use of frame `gfn` back, from the next flush on.
+    fn release_frame(&mut self, gfn: Gfn);
+
+    /// Makes the GPU look at all entries anew.
+    fn flush_ggtt(&mut self);
+}
+
+/// All ports at once.
+pub trait Env: GuestMemory + Aperture + HostGgtt {}
+
+impl<T: GuestMemory + Aperture + HostGgtt + ?Sized> Env for T {}

@@ -30,7 +30,10 @@ use crate::{
         Platform,
         CONFIG_SIZE, //
     },
-    ports::Env,
+    ports::{
+        Env,
+        HostGgtt, //
+    },
     region::{
         Position,
         Region,
@@ -192,7 +195,7 @@ impl Vgpu {
     pub fn write(&mut self, at: Position, data: &[u8], env: &mut dyn Env) -> Result<(), Fault> {
         let region = checked_region(at, data.len())?;
         match region {
-            Region::Bar0 => self.bar0.write(at, data),
+            Region::Bar0 => self.bar0.write(at, data, env),
             Region::Aperture => {
                 self.check_aperture(at, data.len())?;
                 env.write_aperture(at.offset(), data).map_err(Fault::Host)
@@ -201,6 +204,19 @@ impl Vgpu {
             Region::OpRegion => Err(GuestFault::ReadOnly { at }.into()),
             Region::Edid => self.edid.write(at, data),
         }
+    }
+
+    /// The last user has gone: the page table that the guest wrote is forgotten. The driver has
+    /// pointed the GPU's own entries at the scratch page.
+    pub fn close(&mut self) {
+        self.bar0.clear_ggtt();
+    }
+
+    /// `length` bytes of guest memory from `start` on are taken away: nothing of the GPU points at
+    /// them afterwards.
+    pub fn withdraw(&mut self, start: u64, length: u64, host: &mut (impl HostGgtt + ?Sized)) {
+        let end = start.saturating_add(length).div_ceil(PAGE_SIZE);
+        self.bar0.withdraw(start / PAGE_SIZE..end, host);
     }
 
     /// Whether the guest takes message signalled interrupts.

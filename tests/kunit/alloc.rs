@@ -56,8 +56,8 @@ mod gvt_alloc {
             failures = count + 1;
         }
         assert_eq!(held(), before);
-        // Configuration space twice, registers, page table entries, OpRegion.
-        assert_eq!(failures, if cfg!(CONFIG_RUST) { 0 } else { 5 });
+        // Configuration space twice, registers, page table entries and their marks, OpRegion.
+        assert_eq!(failures, if cfg!(CONFIG_RUST) { 0 } else { 6 });
         Ok(())
     }
 

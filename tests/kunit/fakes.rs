@@ -6,6 +6,8 @@ use core::fmt;
 
 use gvt_model::{
     addr::{
+        Gfn,
+        GmPage,
         GmRange,
         Gpa, //
     },
@@ -16,7 +18,8 @@ use gvt_model::{
     },
     ports::{
         Aperture,
-        GuestMemory, //
+        GuestMemory,
+        HostGgtt, //
     },
     region::Position,
     types::{
@@ -134,6 +137,8 @@ pub(crate) struct FakeEnv {
     pub(crate) aperture: Option<(u64, usize)>,
     /// What the aperture answers.
     pub(crate) aperture_result: Result,
+    /// The GPU's own page table.
+    pub(crate) ggtt: FakeGgtt,
 }
 
 impl FakeEnv {
@@ -143,6 +148,7 @@ impl FakeEnv {
             accesses: 0,
             aperture: None,
             aperture_result: Ok(()),
+            ggtt: FakeGgtt::new()?,
         })
     }
 
@@ -178,6 +184,138 @@ impl Aperture for FakeEnv {
     fn write_aperture(&mut self, offset: u64, data: &[u8]) -> Result {
         self.aperture = Some((offset, data.len()));
         self.aperture_result
+    }
+}
+
+impl HostGgtt for FakeEnv {
+    fn map_page(&mut self, page: GmPage, gfn: Gfn) -> Result {
+        self.ggtt.map_page(page, gfn)
+    }
+
+    fn clear_page(&mut self, page: GmPage) {
+        self.ggtt.clear_page(page);
+    }
+
+    fn release_frame(&mut self, gfn: Gfn) {
+        self.ggtt.release_frame(gfn);
+    }
+
+    fn flush_ggtt(&mut self) {
+        self.ggtt.flush_ggtt();
+    }
+}
+
+/// Frames of guest memory that a GPU can be pointed at, from 0 on.
+pub(crate) const MEMORY_FRAMES: u64 = 16;
+/// Pages of graphics memory that a GPU has.
+const GM_PAGES: usize = 2048 * 1024 * 1024 / 4096;
+
+/// The page table of a GPU, which counts how often each frame is used.
+pub(crate) struct FakeGgtt {
+    /// For each page the frame it points at, plus 1; 0 is the scratch page.
+    targets: KVVec<u8>,
+    uses: [u64; 16],
+    /// Set by anything that a correct model does not do.
+    broken: bool,
+    /// How often the GPU was told anything.
+    pub(crate) told: usize,
+    /// How often it was flushed.
+    pub(crate) flushes: usize,
+}
+
+impl FakeGgtt {
+    fn new() -> Result<Self> {
+        Ok(Self {
+            targets: KVVec::zeroed(GM_PAGES, GFP_KERNEL)?,
+            uses: [0; 16],
+            broken: false,
+            told: 0,
+            flushes: 0,
+        })
+    }
+
+    /// The frame that a page points at, `None` for the scratch page.
+    pub(crate) fn target(&self, page: u64) -> Option<u64> {
+        let target = self.targets.get(usize::try_from(page).ok()?)?;
+        target.checked_sub(1).map(u64::from)
+    }
+
+    /// How many uses of a frame were taken and not released.
+    pub(crate) fn uses(&self, frame: u64) -> u64 {
+        let frame = usize::try_from(frame).ok();
+        frame
+            .and_then(|frame| self.uses.get(frame))
+            .copied()
+            .unwrap_or(0)
+    }
+
+    /// How many pages do not point at the scratch page.
+    pub(crate) fn pages_mapped(&self) -> u64 {
+        self.targets
+            .iter()
+            .map(|target| u64::from(*target != 0))
+            .sum()
+    }
+
+    /// What a driver does when it resets or closes a vGPU.
+    pub(crate) fn scrub(&mut self) {
+        self.targets.fill(0);
+        self.uses = [0; 16];
+    }
+
+    /// Whether each frame has as many uses as pages that point at it, and nothing went wrong.
+    pub(crate) fn is_sound(&self) -> bool {
+        // Those that the random test writes, and some more.
+        let mut counted = [0u64; 16];
+        for pages in [16_384..16_400, 262_144..262_160] {
+            for page in pages {
+                let target = self
+                    .target(page)
+                    .and_then(|frame| usize::try_from(frame).ok());
+                if let Some(count) = target.and_then(|frame| counted.get_mut(frame)) {
+                    *count = count.wrapping_add(1);
+                }
+            }
+        }
+        !self.broken && counted == self.uses
+    }
+
+    fn use_of(&mut self, gfn: Gfn) -> Option<&mut u64> {
+        self.uses.get_mut(usize::try_from(gfn.raw()).ok()?)
+    }
+}
+
+impl HostGgtt for FakeGgtt {
+    fn map_page(&mut self, page: GmPage, gfn: Gfn) -> Result {
+        self.told = self.told.wrapping_add(1);
+        let count = self.use_of(gfn).ok_or(EFAULT)?;
+        *count = count.wrapping_add(1);
+        let page = usize::try_from(page.raw()).map_err(|_| EINVAL)?;
+        let target = self.targets.get_mut(page).ok_or(EINVAL)?;
+        *target = u8::try_from(gfn.raw()).map_err(|_| EINVAL)?.wrapping_add(1);
+        Ok(())
+    }
+
+    fn clear_page(&mut self, page: GmPage) {
+        self.told = self.told.wrapping_add(1);
+        let page = usize::try_from(page.raw()).ok();
+        match page.and_then(|page| self.targets.get_mut(page)) {
+            Some(target) => *target = 0,
+            None => self.broken = true,
+        }
+    }
+
+    fn release_frame(&mut self, gfn: Gfn) {
+        self.told = self.told.wrapping_add(1);
+        let left = self.use_of(gfn).and_then(|count| {
+            *count = count.checked_sub(1)?;
+            Some(())
+        });
+        self.broken |= left.is_none();
+    }
+
+    fn flush_ggtt(&mut self) {
+        self.flushes = self.flushes.wrapping_add(1);
     }
 }
 

@@ -20,6 +20,7 @@ mod cfg_reset;
 mod edid;
 #[cfg(any(test, CONFIG_KUNIT = "y"))]
 mod fakes;
+mod ggtt;
 mod irq;
 mod mmio;
 mod opregion;

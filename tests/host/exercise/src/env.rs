@@ -2,8 +2,10 @@
 
 //! Guest memory and an aperture that know what a vGPU may touch.
 
-use gvt_model::addr::{GmRange, Gpa};
-use gvt_model::ports::{Aperture, GuestMemory};
+use std::collections::HashMap;
+
+use gvt_model::addr::{Gfn, GmPage, GmRange, Gpa};
+use gvt_model::ports::{Aperture, GuestMemory, HostGgtt};
 use kernel::prelude::*;
 
 /// Where guest memory starts.
@@ -19,17 +21,34 @@ pub struct Env {
     pub memory_accesses: u64,
     /// Accesses to the aperture.
     pub aperture_accesses: u64,
+    /// The frame that each page of the GPU's page table points at; others point at the scratch page.
+    targets: HashMap<GmPage, Gfn>,
+    /// How often each frame is used.
+    uses: HashMap<Gfn, u64>,
 }
 
 impl Env {
     /// Guest memory that is all 0, and an aperture of which the vGPU has `slice`.
     pub fn new(slice: GmRange) -> Self {
-        Self { memory: vec![0; MEMORY_SIZE], slice, memory_accesses: 0, aperture_accesses: 0 }
+        Self {
+            memory: vec![0; MEMORY_SIZE],
+            slice,
+            memory_accesses: 0,
+            aperture_accesses: 0,
+            targets: HashMap::new(),
+            uses: HashMap::new(),
+        }
     }
 
     /// Guest memory, from [`MEMORY`] on.
     pub fn memory(&mut self) -> &mut [u8] {
         &mut self.memory
+    }
+
+    /// What a driver does when it resets a vGPU: nothing points at guest memory any more.
+    pub fn scrub(&mut self) {
+        self.targets.clear();
+        self.uses.clear();
     }
 
     fn at(&mut self, gpa: Gpa, length: usize) -> Result<&mut [u8]> {
@@ -72,5 +91,32 @@ impl Aperture for Env {
     fn write_aperture(&mut self, offset: u64, data: &[u8]) -> Result {
         self.check(offset, data.len());
         Ok(())
+    }
+}
+
+impl HostGgtt for Env {
+    fn map_page(&mut self, page: GmPage, gfn: Gfn) -> Result {
+        // As if half of all frames were no memory.
+        if gfn.raw() % 2 != 0 {
+            return Err(EFAULT);
+        }
+        self.targets.insert(page, gfn);
+        *self.uses.entry(gfn).or_default() += 1;
+        Ok(())
+    }
+
+    fn clear_page(&mut self, page: GmPage) {
+        self.targets.remove(&page);
+    }
+
+    fn release_frame(&mut self, gfn: Gfn) {
+        let uses = self.uses.get_mut(&gfn).filter(|uses| **uses > 0);
+        *uses.unwrap_or_else(|| panic!("frame {:#x} is released and has no use", gfn.raw())) -= 1;
+    }
+
+    fn flush_ggtt(&mut self) {
+        for (page, gfn) in &self.targets {
+            assert!(self.uses.get(gfn).is_some_and(|uses| *uses > 0), "{page:?} points at {gfn:?}, which is not held");
+        }
     }
 }

@@ -144,6 +144,7 @@ impl Rig {
             }),
             Op::Reset => {
                 self.vgpu.reset();
+                self.env.scrub();
                 assert_eq!(self.vgpu.msi(), MsiState::Off);
                 assert!(!self.vgpu.d3_entered());
                 true

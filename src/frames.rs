@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The pages of a guest that its virtual GPU uses: pinned and mapped for DMA once, however often.
+
+use crate::vgpu::Vgpu;
+use core::ops::Range;
+use gvt_kapi::{
+    i915::Gpu,
+    vfio::{
+        pin::DmaPages,
+        Session, //
+    },
+};
+use gvt_model::addr::{
+    Gfn,
+    PAGE_SIZE, //
+};
+use kernel::{
+    alloc::flags::GFP_KERNEL_ACCOUNT,
+    prelude::*,
+    rbtree::RBTree,
+    sync::Arc, //
+};
+
+/// How many pages may wait for the GPU to forget them.
+const MAX_STALE: usize = 64;
+
+/// Frames of guest memory that have uses, by their number.
+pub(crate) struct Frames {
+    used: RBTree<Gfn, Frame>,
+    /// Frames without uses, of which the GPU may still remember the address.
+    stale: KVec<DmaPages<Vgpu>>,
+}
+
+struct Frame {
+    pages: DmaPages<Vgpu>,
+    uses: usize,
+}
+
+impl Frames {
+    /// None.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Self {
+            used: RBTree::new(),
+            stale: KVec::with_capacity(MAX_STALE, GFP_KERNEL)?,
+        })
+    }
+
+    /// Takes a use of a frame, and returns the address that the GPU has for it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`DmaPages::page`]; `EFAULT` if there can be no such frame.
+    pub(crate) fn take(
+        &mut self,
+        session: &Arc<Session<Vgpu>>,
+        gpu: &Arc<Gpu>,
+        gfn: Gfn,
+    ) -> Result<u64> {
+        if let Some(frame) = self.used.get_mut(&gfn) {
+            frame.uses = frame.uses.checked_add(1).ok_or(EOVERFLOW)?;
+            return Ok(frame.pages.address());
+        }
+        let iova = gfn.raw().checked_mul(PAGE_SIZE).ok_or(EFAULT)?;
+        let pages = DmaPages::page(session.clone(), gpu.clone(), iova)?;
+        let address = pages.address();
+        let frame = Frame { pages, uses: 1 };
+        self.used
+            .try_create_and_insert(gfn, frame, GFP_KERNEL_ACCOUNT)?;
+        Ok(address)
+    }
+
+    /// Gives a use back. A frame without uses stays where it is until [`forget`](Self::forget);
+    /// true if that should be at once, because many wait.
+    pub(crate) fn release(&mut self, gfn: Gfn) -> bool {
+        let Some(frame) = self.used.get_mut(&gfn) else {
+            return false;
+        };
+        frame.uses = frame.uses.saturating_sub(1);
+        if frame.uses == 0 {
+            if let Some(frame) = self.used.remove(&gfn) {
+                // There is room: whoever was told that many wait has made it.
+                let _ = self.stale.push(frame.pages, GFP_KERNEL);
+            }
+        }
+        self.stale.len() >= MAX_STALE
+    }
+
+    /// Lets go of frames without uses: the GPU has forgotten them.
+    pub(crate) fn forget(&mut self) {
+        self.stale.clear();
+    }
+
+    /// Lets go of all frames: no entry points at any, and the GPU has been told.
+    pub(crate) fn clear(&mut self) {
+        self.used = RBTree::new();
+        self.forget();
+    }
+
+    /// Whether a frame in `gone` is in use, or some frame is not forgotten yet.
+    pub(crate) fn touch(&self, gone: Range<u64>) -> bool {
+        let first = self.used.cursor_lower_bound(&Gfn::new(gone.start));
+        let used = first.is_some_and(|cursor| gone.contains(&cursor.current().0.raw()));
+        used || !self.stale.is_empty()
+    }
+}
