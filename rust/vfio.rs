@@ -24,9 +24,13 @@ use kernel::{
     },
     mm::virt::VmaNew,
     prelude::*,
-    sync::aref::{
-        ARef,
-        AlwaysRefCounted, //
+    sync::{
+        aref::{
+            ARef,
+            AlwaysRefCounted, //
+        },
+        Arc,
+        Completion, //
     },
     types::Opaque,
     uaccess::{
@@ -66,27 +70,28 @@ pub mod request {
 #[vtable]
 pub trait Operations: Sized + Send + Sync + 'static {
     /// The first descriptor of the device is opened; `kvm` is the machine that it was given to, if
-    /// any.
-    fn open(device: &Device<Self>, kvm: Option<Kvm>) -> Result;
+    /// any. `session` is what guest memory is reached through; all that is made of it must be
+    /// dropped in [`close`](Self::close), which is not over before.
+    fn open(device: &Device<Self>, session: Arc<Session<Self>>, kvm: Option<Kvm>) -> Result;
 
     /// The last descriptor is closed.
     fn close(device: &Device<Self>);
 
     /// Reads at position `pos` of the device's file, and returns how many bytes it wrote to `data`.
-    fn read(device: Opened<'_, Self>, pos: i64, data: &mut UserSliceWriter) -> Result<usize>;
+    fn read(device: &Device<Self>, pos: i64, data: &mut UserSliceWriter) -> Result<usize>;
 
     /// Writes at position `pos` of the device's file, and returns how many bytes it took from
     /// `data`.
-    fn write(device: Opened<'_, Self>, pos: i64, data: &mut UserSliceReader) -> Result<usize>;
+    fn write(device: &Device<Self>, pos: i64, data: &mut UserSliceReader) -> Result<usize>;
 
     /// Answers a request that the VFIO core does not handle by itself; see [`request`].
-    fn ioctl(device: Opened<'_, Self>, request: u32, argument: UserPtr) -> Result<isize>;
+    fn ioctl(device: &Device<Self>, request: u32, argument: UserPtr) -> Result<isize>;
 
     /// Describes the region with this index.
-    fn region(device: Opened<'_, Self>, index: u32) -> Result<region::Info>;
+    fn region(device: &Device<Self>, index: u32) -> Result<region::Info>;
 
     /// Maps a part of the device's file.
-    fn mmap(device: Opened<'_, Self>, vma: &VmaNew) -> Result;
+    fn mmap(device: &Device<Self>, vma: &VmaNew) -> Result;
 
     /// The device is to be removed, and something has it open: the user space is to be told.
     ///
@@ -108,13 +113,17 @@ pub trait Operations: Sized + Send + Sync + 'static {
 ///
 /// # Invariants
 ///
-/// - `vdev` is at offset 0 of an allocation made by `_vfio_alloc_device()`, whose reference count owns it.
-/// - `data` is initialised from the return of [`Registration::new`]'s initialiser until the release callback, if
-///   `ready` is true; `ready` is written before any other thread can see the device.
+/// - `vdev` is at offset 0 of an allocation made by `_vfio_alloc_device()`, whose reference count
+///   owns it.
+/// - `data` is initialised from the return of [`Registration::new`]'s initialiser until the release
+///   callback, if `ready` is true; `ready` is written before any other thread can see the device.
+/// - `over`, zero bytes at first, which is `None`, is set while the device is open, and touched by
+///   open and close only.
 #[repr(C)]
 pub struct Device<T: Operations> {
     vdev: Opaque<bindings::vfio_device>,
     ready: UnsafeCell<bool>,
+    over: UnsafeCell<Option<Arc<Completion>>>,
     data: UnsafeCell<MaybeUninit<T>>,
 }
 
@@ -194,15 +203,22 @@ unsafe impl<T: Operations> AlwaysRefCounted for Device<T> {
     }
 }
 
-/// A device of which a descriptor is open while this exists: it has an I/O address space.
-pub struct Opened<'a, T: Operations>(&'a Device<T>);
+/// What lasts from the first open of a device to its last close: it has an I/O address space.
+///
+/// The close waits until the last reference to it is dropped, so that what was reached through it
+/// is given back before the address space goes.
+pub struct Session<T: Operations> {
+    device: ARef<Device<T>>,
+    over: Arc<Completion>,
+}
 
-impl<T: Operations> Opened<'_, T> {
+impl<T: Operations> Session<T> {
     /// Reads guest memory at `iova` into `data`.
     ///
     /// # Errors
     ///
-    /// `EINVAL` if `data` is empty; `EFAULT`, `ENOENT` and others of the container where `iova` is not mapped.
+    /// `EINVAL` if `data` is empty; `EFAULT`, `ENOENT` and others of the container where `iova` is
+    /// not mapped.
     pub fn dma_read(&self, iova: u64, data: &mut [u8]) -> Result {
         self.dma_rw(iova, data.as_mut_ptr(), data.len(), false)
     }
@@ -222,17 +238,16 @@ impl<T: Operations> Opened<'_, T> {
         if length == 0 {
             return Err(EINVAL);
         }
-        // SAFETY: The device is open. `data` is valid for `length` bytes, which are only read if
-        // `write`.
-        to_result(unsafe { bindings::vfio_dma_rw(self.as_raw(), iova, data.cast(), length, write) })
+        let vdev = self.device.as_raw();
+        // SAFETY: The device is open while the session lasts. `data` is valid for `length` bytes,
+        // which are only read if `write`.
+        to_result(unsafe { bindings::vfio_dma_rw(vdev, iova, data.cast(), length, write) })
     }
 }
 
-impl<T: Operations> Deref for Opened<'_, T> {
-    type Target = Device<T>;
-
-    fn deref(&self) -> &Device<T> {
-        self.0
+impl<T: Operations> Drop for Session<T> {
+    fn drop(&mut self) {
+        self.over.complete_all();
     }
 }
 
@@ -329,12 +344,29 @@ impl<T: Operations> VTable<T> {
         from_result(|| {
             // SAFETY: By the requirement of this function.
             let device = unsafe { Device::<T>::from_raw(vdev) };
+            let over = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
+            let (device_ref, over_ref) = (device.into(), over.clone());
+            let session = Arc::new(
+                Session {
+                    device: device_ref,
+                    over: over_ref,
+                },
+                GFP_KERNEL,
+            );
             // SAFETY: The core sets this before it opens a device, and keeps it until the device is
             // closed.
             let kvm = unsafe { (*vdev).kvm };
             // SAFETY: The core holds a reference to the machine now.
             let kvm = unsafe { Kvm::from_raw(kvm) };
-            T::open(device, kvm)?;
+            if let Err(error) = session
+                .map_err(Error::from)
+                .and_then(|session| T::open(device, session, kvm))
+            {
+                over.wait_for_completion();
+                return Err(error);
+            }
+            // SAFETY: The core opens and closes under a lock, and nobody else looks at this.
+            unsafe { device.over.get().write(Some(over)) };
             Ok(0)
         })
     }
@@ -344,7 +376,12 @@ impl<T: Operations> VTable<T> {
     /// `vdev` must be the C part of an open `Device<T>`.
     unsafe extern "C" fn close(vdev: *mut bindings::vfio_device) {
         // SAFETY: By the requirement of this function.
-        T::close(unsafe { Device::from_raw(vdev) });
+        let device = unsafe { Device::from_raw(vdev) };
+        T::close(device);
+        // SAFETY: The core opens and closes under a lock, and nobody else looks at this.
+        if let Some(over) = unsafe { device.over.get().replace(None) } {
+            over.wait_for_completion();
+        }
     }
 
     /// # Safety
@@ -391,11 +428,11 @@ impl<T: Operations> VTable<T> {
     unsafe fn transfer(
         vdev: *mut bindings::vfio_device,
         pos: *mut bindings::loff_t,
-        body: impl FnOnce(Opened<'_, T>, i64) -> Result<usize>,
+        body: impl FnOnce(&Device<T>, i64) -> Result<usize>,
     ) -> isize {
         from_result(|| {
-            // SAFETY: By the requirement of this function; open for as long as the callback runs.
-            let device = Opened(unsafe { Device::from_raw(vdev) });
+            // SAFETY: By the requirement of this function;
+            let device = unsafe { Device::from_raw(vdev) };
             // SAFETY: By the requirement of this function.
             let at = unsafe { pos.read() };
             let done = body(device, at)?;
@@ -416,7 +453,7 @@ impl<T: Operations> VTable<T> {
     ) -> kernel::ffi::c_long {
         from_result(|| {
             // SAFETY: By the requirement of this function.
-            let device = Opened(unsafe { Device::<T>::from_raw(vdev) });
+            let device = unsafe { Device::<T>::from_raw(vdev) };
             T::ioctl(device, request, UserPtr::from_addr(argument))
         })
     }
@@ -431,7 +468,7 @@ impl<T: Operations> VTable<T> {
     ) -> kernel::ffi::c_int {
         from_result(|| {
             // SAFETY: By the requirement of this function.
-            let device = Opened(unsafe { Device::<T>::from_raw(vdev) });
+            let device = unsafe { Device::<T>::from_raw(vdev) };
             // SAFETY: By the requirement of this function.
             let info = unsafe { &mut *info };
             // SAFETY: By the requirement of this function.
@@ -450,7 +487,7 @@ impl<T: Operations> VTable<T> {
     ) -> kernel::ffi::c_int {
         from_result(|| {
             // SAFETY: By the requirement of this function.
-            let device = Opened(unsafe { Device::<T>::from_raw(vdev) });
+            let device = unsafe { Device::<T>::from_raw(vdev) };
             // SAFETY: By the requirement of this function.
             T::mmap(device, unsafe { VmaNew::from_raw(vma) })?;
             Ok(0)

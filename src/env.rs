@@ -8,7 +8,7 @@ use crate::{
 };
 use gvt_kapi::{
     i915::Gpu,
-    vfio::Opened, //
+    vfio::Session, //
 };
 use gvt_model::{
     addr::Gpa,
@@ -21,18 +21,18 @@ use kernel::prelude::*;
 
 /// The ports of the model, on top of VFIO and i915.
 pub(crate) struct Env<'a> {
-    pub(crate) device: &'a Opened<'a, Vgpu>,
+    pub(crate) session: &'a Session<Vgpu>,
     pub(crate) gpu: &'a Gpu,
     pub(crate) partition: &'a Partition,
 }
 
 impl GuestMemory for Env<'_> {
     fn read_guest(&mut self, gpa: Gpa, data: &mut [u8]) -> Result {
-        self.device.dma_read(gpa.raw(), data)
+        self.session.dma_read(gpa.raw(), data)
     }
 
     fn write_guest(&mut self, gpa: Gpa, data: &[u8]) -> Result {
-        self.device.dma_write(gpa.raw(), data)
+        self.session.dma_write(gpa.raw(), data)
     }
 }
 

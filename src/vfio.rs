@@ -15,8 +15,8 @@ use gvt_kapi::{
         region,
         request,
         Device,
-        Opened,
-        Operations, //
+        Operations,
+        Session, //
     },
 };
 use gvt_model::{
@@ -39,6 +39,7 @@ use kernel::{
         VmaNew, //
     },
     prelude::*,
+    sync::Arc,
     uaccess::{
         UserPtr,
         UserSliceReader,
@@ -54,8 +55,8 @@ const PATIENCE: usize = 4096;
 
 #[vtable]
 impl Operations for Vgpu {
-    fn open(device: &Device<Self>, kvm: Option<Kvm>) -> Result {
-        device.start(kvm)
+    fn open(device: &Device<Self>, session: Arc<Session<Self>>, kvm: Option<Kvm>) -> Result {
+        device.start(session, kvm)
     }
 
     fn close(device: &Device<Self>) {
@@ -66,25 +67,25 @@ impl Operations for Vgpu {
         device.retire();
     }
 
-    fn read(device: Opened<'_, Self>, pos: i64, data: &mut UserSliceWriter) -> Result<usize> {
+    fn read(device: &Device<Self>, pos: i64, data: &mut UserSliceWriter) -> Result<usize> {
         transfer(pos, data.len(), |at, piece| {
-            Vgpu::read(&device, &device, at, piece)?;
+            Vgpu::read(device, at, piece)?;
             data.write_slice(piece)
         })
     }
 
-    fn write(device: Opened<'_, Self>, pos: i64, data: &mut UserSliceReader) -> Result<usize> {
+    fn write(device: &Device<Self>, pos: i64, data: &mut UserSliceReader) -> Result<usize> {
         transfer(pos, data.len(), |at, piece| {
             data.read_slice(piece)?;
-            Vgpu::write(&device, &device, at, piece)
+            Vgpu::write(device, at, piece)
         })
     }
 
-    fn ioctl(device: Opened<'_, Self>, number: u32, argument: UserPtr) -> Result<isize> {
+    fn ioctl(device: &Device<Self>, number: u32, argument: UserPtr) -> Result<isize> {
         match number {
             request::GET_INFO => device_info(argument),
             request::GET_IRQ_INFO => irq_info(argument),
-            request::SET_IRQS => set_irqs(&device, argument),
+            request::SET_IRQS => set_irqs(device, argument),
             request::RESET => device.reset(),
             request::QUERY_GFX_PLANE => query_plane(argument),
             request::GET_GFX_DMABUF => get_dmabuf(argument),
@@ -93,7 +94,7 @@ impl Operations for Vgpu {
         Ok(0)
     }
 
-    fn region(device: Opened<'_, Self>, index: u32) -> Result<region::Info> {
+    fn region(device: &Device<Self>, index: u32) -> Result<region::Info> {
         let RegionInfo {
             size,
             flags,
@@ -120,7 +121,7 @@ impl Operations for Vgpu {
         })
     }
 
-    fn mmap(device: Opened<'_, Self>, vma: &VmaNew) -> Result {
+    fn mmap(device: &Device<Self>, vma: &VmaNew) -> Result {
         if vma.flags() & flags::SHARED == 0 {
             return Err(EINVAL);
         }

@@ -18,7 +18,7 @@ use gvt_kapi::{
         WriteTracker, //
     },
     ratelimit::RateLimit,
-    vfio::Opened, //
+    vfio, //
 };
 use gvt_model::{
     addr::GmRange,
@@ -36,7 +36,10 @@ use gvt_model::{
 use kernel::{
     new_mutex,
     prelude::*,
-    sync::Mutex, //
+    sync::{
+        Arc,
+        Mutex, //
+    },
 };
 
 /// A virtual GPU.
@@ -67,6 +70,7 @@ struct Session {
     // Dropped first: it ends before another virtual GPU may take its place in the machine.
     _tracker: Pin<KBox<WriteTracker<Untracked>>>,
     _attachment: Attachment,
+    vfio: Arc<vfio::Session<Vgpu>>,
 }
 
 /// Watches no page: a guest has no page tables of its own before its GPU runs work.
@@ -149,7 +153,7 @@ impl Vgpu {
     ///
     /// `ESRCH` without a machine, or if it is another process's; `EEXIST` if the machine has a virtual GPU; `ENOMEM`;
     /// `ENODEV` if the device is removed.
-    pub(crate) fn start(&self, kvm: Option<Kvm>) -> Result {
+    pub(crate) fn start(&self, vfio: Arc<vfio::Session<Self>>, kvm: Option<Kvm>) -> Result {
         let kvm = kvm.ok_or(ESRCH)?;
         let host = self.state.lock().claim.as_ref().ok_or(ENODEV)?.host();
         // Both without the lock: the registry's comes before it, and KVM waits for callbacks that
@@ -160,6 +164,7 @@ impl Vgpu {
         state.session = Some(Session {
             _tracker: tracker,
             _attachment: attachment,
+            vfio,
         });
         state.started = true;
         Ok(())
@@ -204,8 +209,8 @@ impl Vgpu {
     /// # Errors
     ///
     /// `EFAULT` for what was asked wrongly, and what the host's failure was otherwise; the reason is in the kernel log.
-    pub(crate) fn read(&self, device: &Opened<'_, Self>, at: Position, data: &mut [u8]) -> Result {
-        self.access(device, |model, env| model.read(at, data, env))
+    pub(crate) fn read(&self, at: Position, data: &mut [u8]) -> Result {
+        self.access(|model, env| model.read(at, data, env))
     }
 
     /// Writes a naturally aligned piece of a region.
@@ -213,20 +218,25 @@ impl Vgpu {
     /// # Errors
     ///
     /// As for [`read`](Self::read).
-    pub(crate) fn write(&self, device: &Opened<'_, Self>, at: Position, data: &[u8]) -> Result {
-        self.access(device, |model, env| model.write(at, data, env))
+    pub(crate) fn write(&self, at: Position, data: &[u8]) -> Result {
+        self.access(|model, env| model.write(at, data, env))
     }
 
     fn access(
         &self,
-        device: &Opened<'_, Self>,
         body: impl FnOnce(&mut model::Vgpu, &mut Env<'_>) -> Result<(), Fault>,
     ) -> Result {
         let mut state = self.state.lock();
-        let State { model, claim, .. } = &mut *state;
+        let State {
+            model,
+            session,
+            claim,
+            ..
+        } = &mut *state;
+        let session = session.as_ref().ok_or(EFAULT)?;
         let claim = claim.as_ref().ok_or(EFAULT)?;
         let mut env = Env {
-            device,
+            session: &session.vfio,
             gpu: claim.gpu(),
             partition: &claim.partition,
         };

@@ -3,135 +3,132 @@
 //! Guest pages that stay where they are, and their addresses for the GPU.
 
 use super::{
-    Opened,
-    Operations, //
+    Operations,
+    Session, //
 };
-use crate::bindings;
+use crate::{
+    bindings,
+    i915::Gpu, //
+};
 use kernel::{
-    alloc::flags::GFP_KERNEL_ACCOUNT,
-    device::{
-        Bound,
-        Device, //
-    },
     error::to_result,
+    page::PAGE_SIZE,
     prelude::*,
-    sync::aref::ARef, //
+    sync::Arc, //
 };
 
-/// The most pages that are pinned in one go: a large page of 2 MiB.
-pub const MAX_PAGES: usize = 512;
-
-/// Pages of the guest that stay where they are until this is dropped.
+/// Guest pages that a GPU can use: they are pinned, mapped for DMA, and contiguous.
 ///
 /// # Invariants
 ///
-/// `pages` are pinned, in this order, from I/O address `iova` on, through `device`, which is open.
-pub struct PinnedPages<'a, T: Operations> {
-    device: &'a Opened<'a, T>,
+/// `count` pages from I/O address `iova` on are pinned through `session`, and `address` is their
+/// mapping for `gpu`; both are undone in [`Drop`] only.
+pub struct DmaPages<T: Operations> {
+    session: Arc<Session<T>>,
+    gpu: Arc<Gpu>,
     iova: u64,
-    pages: KVec<*mut bindings::page>,
+    address: u64,
+    count: u32,
 }
 
-impl<'a, T: Operations> PinnedPages<'a, T> {
-    /// Pins `count` pages from `iova` on for reading and writing. `iova` is a multiple of the page
-    /// size.
+/// Pages that are pinned and not mapped yet.
+struct Pinned<'a, T: Operations> {
+    session: &'a Session<T>,
+    iova: u64,
+    count: i32,
+}
+
+impl<T: Operations> Drop for Pinned<'_, T> {
+    fn drop(&mut self) {
+        let vdev = self.session.device.as_raw();
+        // SAFETY: So many pages from `iova` on are pinned; the device is open while the session
+        // lasts.
+        unsafe { bindings::vfio_unpin_pages(vdev, self.iova, self.count) };
+    }
+}
+
+impl<T: Operations> DmaPages<T> {
+    /// Pins the page at `iova`, a multiple of the page size, and maps it for reading and writing.
     ///
     /// # Errors
     ///
-    /// - `EINVAL` if `count` is 0 or above [`MAX_PAGES`], or if the driver has no [`Operations::dma_unmap`].
+    /// - `EINVAL` if the driver has no [`Operations::dma_unmap`].
     /// - `ENOMEM`.
-    /// - Those of the container where a page is not mapped, or the user's limit of locked memory is reached.
-    pub fn new(device: &'a Opened<'a, T>, iova: u64, count: usize) -> Result<Self> {
-        if !T::HAS_DMA_UNMAP || count == 0 || count > MAX_PAGES {
+    /// - Those of the container where no page is mapped, or the user's limit of locked memory is
+    ///   reached.
+    pub fn page(session: Arc<Session<T>>, gpu: Arc<Gpu>, iova: u64) -> Result<Self> {
+        if !T::HAS_DMA_UNMAP {
             return Err(EINVAL);
         }
-        let mut pages = KVec::from_elem(core::ptr::null_mut(), count, GFP_KERNEL_ACCOUNT)?;
-        let wanted = i32::try_from(count)?;
-        // CAST: Two small flags.
-        let prot = (bindings::IOMMU_READ | bindings::IOMMU_WRITE) as i32;
-        let slots = pages.as_mut_ptr();
-        // SAFETY: The device is open, and `slots` has room for `count` pointers.
-        let pinned =
-            unsafe { bindings::vfio_pin_pages(device.as_raw(), iova, wanted, prot, slots) };
-        if pinned == wanted {
-            // INVARIANT: All of them are pinned.
-            return Ok(Self {
-                device,
-                iova,
-                pages,
-            });
-        }
-        if pinned > 0 {
-            // SAFETY: So many pages from `iova` on were pinned just now.
-            unsafe { bindings::vfio_unpin_pages(device.as_raw(), iova, pinned) };
-        }
-        to_result(pinned.min(0))?;
-        Err(EFAULT)
-    }
-
-    /// Maps the page with this number for the device `gpu`, for reading and writing.
-    ///
-    /// # Errors
-    ///
-    /// `EINVAL` if there are fewer pages; `ENOMEM` if the mapping fails.
-    pub fn map(&self, number: usize, gpu: &Device<Bound>) -> Result<DmaMapping<'_>> {
-        DmaMapping::new(*self.pages.get(number).ok_or(EINVAL)?, gpu)
-    }
-}
-
-impl<T: Operations> Drop for PinnedPages<'_, T> {
-    fn drop(&mut self) {
-        // CAST: `new` refuses more than `MAX_PAGES`.
-        let count = self.pages.len() as i32;
-        // SAFETY: By the type invariant these pages are pinned, and the device is still open.
-        unsafe { bindings::vfio_unpin_pages(self.device.as_raw(), self.iova, count) };
-    }
-}
-
-/// The address of one pinned page for a device.
-///
-/// # Invariants
-///
-/// `address` was given by `dma_map_page_attrs()` for `gpu`, and is unmapped in [`Drop`] only.
-pub struct DmaMapping<'a> {
-    gpu: ARef<Device>,
-    address: u64,
-    _page: core::marker::PhantomData<&'a ()>,
-}
-
-impl DmaMapping<'_> {
-    fn new(page: *mut bindings::page, gpu: &Device<Bound>) -> Result<Self> {
-        let dev = core::ptr::from_ref(gpu).cast_mut().cast();
+        let mut page = core::ptr::null_mut();
+        let pinned = Self::pin(&session, iova, core::slice::from_mut(&mut page))?;
+        let dev = core::ptr::from_ref(gpu.device()).cast_mut().cast();
         let direction = bindings::dma_data_direction::DMA_BIDIRECTIONAL;
-        // SAFETY: `dev` is bound, and `page` is pinned for longer than the mapping lives.
-        let address = unsafe {
-            bindings::dma_map_page_attrs(dev, page, 0, kernel::page::PAGE_SIZE, direction, 0)
-        };
+        // SAFETY: The device is bound, and the page is pinned for longer than the mapping lives.
+        let address =
+            unsafe { bindings::dma_map_page_attrs(dev, page, 0, PAGE_SIZE, direction, 0) };
         // What `dma_mapping_error()` compares with.
         if address == u64::MAX {
             return Err(ENOMEM);
         }
-        let gpu: &Device = gpu;
+        core::mem::forget(pinned);
+        // INVARIANT: The page is pinned and mapped, and nobody else undoes that.
         Ok(Self {
-            gpu: gpu.into(),
+            session,
+            gpu,
+            iova,
             address,
-            _page: core::marker::PhantomData,
+            count: 1,
         })
     }
 
-    /// The address that the device uses.
+    /// Pins one page for each place in `pages`.
+    fn pin<'a>(
+        session: &'a Session<T>,
+        iova: u64,
+        pages: &mut [*mut bindings::page],
+    ) -> Result<Pinned<'a, T>> {
+        let vdev = session.device.as_raw();
+        let wanted = i32::try_from(pages.len())?;
+        // CAST: Two small flags.
+        let prot = (bindings::IOMMU_READ | bindings::IOMMU_WRITE) as i32;
+        let slots = pages.as_mut_ptr();
+        // SAFETY: The device is open while the session lasts; `slots` has room for so many
+        // pointers.
+        let count = unsafe { bindings::vfio_pin_pages(vdev, iova, wanted, prot, slots) };
+        to_result(count.min(0))?;
+        let pinned = Pinned {
+            session,
+            iova,
+            count,
+        };
+        if count == wanted {
+            Ok(pinned)
+        } else {
+            Err(EFAULT)
+        }
+    }
+
+    /// The address that the GPU uses.
     pub fn address(&self) -> u64 {
         self.address
     }
 }
 
-impl Drop for DmaMapping<'_> {
+impl<T: Operations> Drop for DmaPages<T> {
     fn drop(&mut self) {
-        let dev = core::ptr::from_ref::<Device>(&self.gpu).cast_mut().cast();
+        let dev = core::ptr::from_ref(self.gpu.device()).cast_mut().cast();
         let direction = bindings::dma_data_direction::DMA_BIDIRECTIONAL;
+        // CAST: A number of pages fits in an address.
+        let size = PAGE_SIZE * self.count as usize;
         // SAFETY: By the type invariant this is a mapping of that device and of this size.
-        unsafe {
-            bindings::dma_unmap_page_attrs(dev, self.address, kernel::page::PAGE_SIZE, direction, 0)
-        };
+        unsafe { bindings::dma_unmap_page_attrs(dev, self.address, size, direction, 0) };
+        // By the type invariant they are pinned.
+        drop(Pinned {
+            session: &*self.session,
+            iova: self.iova,
+            // CAST: As many as `vfio_pin_pages()` pinned.
+            count: self.count as i32,
+        });
     }
 }

@@ -233,7 +233,7 @@ mod gvt_cfg {
             machine.put(CONFIG, POWER_CAP + 4, 2, 0)?;
             assert_eq!(machine.vgpu.d3_entered(), entered);
             machine.vgpu.reset();
-            assert_eq!(machine.vgpu.d3_entered(), false);
+            assert!(!machine.vgpu.d3_entered());
         }
         Ok(())
     }

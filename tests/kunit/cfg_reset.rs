@@ -140,7 +140,7 @@ mod gvt_cfg_reset {
             assert_eq!(machine.get(CONFIG, offset, 4)?, 0);
         }
         machine.put(CONFIG, 0xd4, 1, 3)?;
-        assert_eq!(machine.vgpu.d3_entered(), false);
+        assert!(!machine.vgpu.d3_entered());
         for header in [[0, 0, 0, 0], [0xff, 0xff, 0xff, 0xff]] {
             let mut machine = changed(&[(0x100, &header)])?;
             for offset in (0x100..0x1000).step_by(4) {

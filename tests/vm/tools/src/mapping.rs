@@ -33,10 +33,23 @@ impl Mapping {
     ///
     /// The kernel's refusal.
     pub fn new(file: impl AsFd, offset: u64, size: u64, writable: bool) -> io::Result<Mapping> {
+        Mapping::with_flags(file, offset, size, writable, MapFlags::SHARED)
+    }
+
+    /// The same, but what is written stays in this process.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's refusal.
+    pub fn private(file: impl AsFd, offset: u64, size: u64, writable: bool) -> io::Result<Mapping> {
+        Mapping::with_flags(file, offset, size, writable, MapFlags::PRIVATE)
+    }
+
+    fn with_flags(file: impl AsFd, offset: u64, size: u64, writable: bool, flags: MapFlags) -> io::Result<Mapping> {
         let bytes = usize::try_from(size).map_err(io::Error::other)?;
         let protection = if writable { ProtFlags::READ | ProtFlags::WRITE } else { ProtFlags::READ };
         // SAFETY: The kernel chooses a free range; nothing else of this process changes.
-        let start = unsafe { mmap(std::ptr::null_mut(), bytes, protection, MapFlags::SHARED, file, offset) }?;
+        let start = unsafe { mmap(std::ptr::null_mut(), bytes, protection, flags, file, offset) }?;
         Ok(Mapping { start: start.cast(), bytes })
     }
 

@@ -12,11 +12,21 @@ use vfio_bindings::bindings::vfio::VFIO_GROUP_FLAGS_VIABLE;
 
 use super::ioctl::{self, u32_at, u64_at};
 use super::machine::Machine;
+use super::request::Base;
 use super::{text, to_hex, Failure};
 use crate::mapping::Mapping;
 
 /// How far apart the regions of a PCI device are in its file, when the driver does not say.
 const REGION_SHIFT: u32 = 40;
+
+/// The page of BAR 0 that tells a guest what it has, and in it the starts of its two parts of graphics memory.
+const PVINFO: u64 = 0x78000;
+const PVINFO_LOW: u64 = 0x40;
+const PVINFO_HIGH: u64 = 0x48;
+/// The page table entries in BAR 0: one for each page of graphics memory.
+const PTE_WINDOW: u64 = 8 << 20;
+const PTE_SIZE: u64 = 8;
+const GM_PAGE: u64 = 4096;
 
 /// An open device.
 ///
@@ -112,15 +122,33 @@ impl Opened {
         Ok(structure)
     }
 
-    /// Size, flags and capabilities of a region.
-    pub(super) fn region_info(&self, region: u32) -> Result<Map<String, Value>, Failure> {
+    /// Where an offset that counts from `base` is in its region.
+    pub(super) fn counted(&self, base: Base, offset: u64) -> Result<u64, Failure> {
+        let start = match base {
+            Base::Region => 0,
+            Base::Low => self.told(PVINFO_LOW)?,
+            Base::High => self.told(PVINFO_HIGH)?,
+            Base::LowPte => self.told(PVINFO_LOW)? / GM_PAGE * PTE_SIZE + PTE_WINDOW,
+            Base::HighPte => self.told(PVINFO_HIGH)? / GM_PAGE * PTE_SIZE + PTE_WINDOW,
+        };
+        Ok(start.wrapping_add(offset))
+    }
+
+    /// A dword of the page in BAR 0 that tells a guest what it has.
+    fn told(&self, offset: u64) -> Result<u64, Failure> {
+        Ok(u32_at(&self.read(0, PVINFO + offset, 4)?, 0).into())
+    }
+
+    /// Size, flags and capabilities of a region; `relative` to what the device has of it are the parts that can be mapped.
+    pub(super) fn region_info(&self, region: u32, relative: bool) -> Result<Map<String, Value>, Failure> {
+        let start = if relative { self.counted(Base::Low, 0)? } else { 0 };
         let structure = self.region(region)?;
         let mut capabilities = Vec::new();
         let mut place = u32_at(&structure, 12) as usize;
         // Each capability takes at least its header, so a chain longer than that goes in circles.
         let most = structure.len() / 8;
         while place != 0 && place + 8 <= structure.len() && capabilities.len() <= most {
-            capabilities.push(capability(&structure, place));
+            capabilities.push(capability(&structure, place, start));
             place = u32_at(&structure, place + 4) as usize;
         }
         Ok(fields(json!({
@@ -173,8 +201,16 @@ impl Opened {
     }
 
     /// Maps a part of a region.
-    pub(super) fn map(&self, region: u32, offset: u64, size: u64, write: bool) -> Result<Mapping, Failure> {
-        Ok(Mapping::new(self.device(), self.place(region, offset), size, write)?)
+    pub(super) fn map(
+        &self,
+        region: u32,
+        offset: u64,
+        size: u64,
+        write: bool,
+        private: bool,
+    ) -> Result<Mapping, Failure> {
+        let make = if private { Mapping::private } else { Mapping::new };
+        Ok(make(self.device(), self.place(region, offset), size, write)?)
     }
 }
 
@@ -186,8 +222,8 @@ pub(super) fn fields(object: Value) -> Map<String, Value> {
     }
 }
 
-/// A region's capability.
-fn capability(structure: &[u8], place: usize) -> Value {
+/// A region's capability; areas of a sparse mapping count from `start`.
+fn capability(structure: &[u8], place: usize, start: u64) -> Value {
     let head = u32_at(structure, place);
     let (id, version) = (head & 0xffff, head >> 16);
     match id {
@@ -198,7 +234,7 @@ fn capability(structure: &[u8], place: usize) -> Value {
                 .map(|number| {
                     let area = place + 16 + 16 * number;
                     json!({
-                        "offset": format!("{:#x}", u64_at(structure, area)),
+                        "offset": format!("{:#x}", u64_at(structure, area).wrapping_sub(start)),
                         "size": format!("{:#x}", u64_at(structure, area + 8)),
                     })
                 })
@@ -222,13 +258,17 @@ mod tests {
     fn capabilities_are_decoded() {
         let sparse = ioctl::dwords(&[(1 << 16) | 1, 0, 1, 0, 0x1000, 0, 0x2000, 1]);
         assert_eq!(
-            capability(&sparse, 0),
+            capability(&sparse, 0, 0),
             json!({"sparse_mmap": [{"offset": "0x1000", "size": "0x100002000"}], "version": 1})
         );
         let kind = ioctl::dwords(&[(1 << 16) | 2, 0, 0x8000_8086, 1]);
-        assert_eq!(capability(&kind, 0), json!({"type": "0x80008086", "subtype": 1, "version": 1}));
+        assert_eq!(
+            capability(&sparse, 0, 0x800),
+            json!({"sparse_mmap": [{"offset": "0x800", "size": "0x100002000"}], "version": 1})
+        );
+        assert_eq!(capability(&kind, 0, 0), json!({"type": "0x80008086", "subtype": 1, "version": 1}));
         // A count beyond the structure's end names only what is there.
         let cut = ioctl::dwords(&[(1 << 16) | 1, 0, 1000, 0]);
-        assert_eq!(capability(&cut, 0), json!({"sparse_mmap": [], "version": 1}));
+        assert_eq!(capability(&cut, 0, 0), json!({"sparse_mmap": [], "version": 1}));
     }
 }

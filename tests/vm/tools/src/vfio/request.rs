@@ -110,6 +110,24 @@ pub(super) enum IrqAction {
     Trigger,
 }
 
+/// Where an offset counts from. A driver may give a virtual GPU any place in graphics memory, so a script that is to mean
+/// the same everywhere counts from there.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Base {
+    /// The start of the region.
+    #[default]
+    Region,
+    /// The start of the device's part of the aperture.
+    Low,
+    /// The start of its part of the graphics memory beyond the aperture.
+    High,
+    /// The page table entry of the first page of `Low`, in BAR 0.
+    LowPte,
+    /// The page table entry of the first page of `High`.
+    HighPte,
+}
+
 /// What is read: a value of some width or a number of bytes.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Amount {
@@ -256,6 +274,8 @@ pub(super) enum Request {
         #[serde(default = "zero_name")]
         device: String,
         region: u32,
+        #[serde(default)]
+        relative: bool,
     },
     IrqInfo {
         #[serde(default = "zero_name")]
@@ -266,14 +286,19 @@ pub(super) enum Request {
         #[serde(default = "zero_name")]
         device: String,
         region: u32,
+        #[serde(default)]
+        base: Base,
         offset: Num,
         #[serde(flatten)]
         size: ReadSize,
+        minus: Option<Base>,
     },
     Write {
         #[serde(default = "zero_name")]
         device: String,
         region: u32,
+        #[serde(default)]
+        base: Base,
         offset: Num,
         #[serde(flatten)]
         data: WriteData,
@@ -283,10 +308,14 @@ pub(super) enum Request {
         device: String,
         mapping: String,
         region: u32,
+        #[serde(default)]
+        base: Base,
         offset: Num,
         size: Num,
         #[serde(default = "yes")]
         write: bool,
+        #[serde(default)]
+        private: bool,
     },
     MapRead {
         #[serde(default = "zero_name")]

@@ -178,30 +178,36 @@ impl Session {
             Request::Open { device, uuid, machine, kvm } => self.open(device, &uuid, &machine, kvm),
             Request::Close { device } => self.close(&device),
             Request::DeviceInfo { device } => self.device(&device)?.info(),
-            Request::RegionInfo { device, region } => self.device(&device)?.region_info(region),
+            Request::RegionInfo { device, region, relative } => self.device(&device)?.region_info(region, relative),
             Request::IrqInfo { device, index } => self.device(&device)?.irq_info(index),
-            Request::Read { device, region, offset, size } => {
+            Request::Read { device, region, base, offset, size, minus } => {
                 let (length, as_value) = match size.amount() {
                     Amount::Width(width) => (width, width <= 8),
                     Amount::Length(length) => (length, false),
                 };
-                let bytes = self.device(&device)?.read(region, offset.0, length)?;
+                let opened = self.device(&device)?;
+                let mut bytes = opened.read(region, opened.counted(base, offset.0)?, length)?;
+                if let Some(minus) = minus {
+                    subtract(&mut bytes, opened.counted(minus, 0)?);
+                }
                 let mut answer = content(&bytes, as_value);
                 if bytes.len() != length {
                     answer.insert("bytes".to_owned(), bytes.len().into());
                 }
                 Ok(answer)
             }
-            Request::Write { device, region, offset, data } => {
+            Request::Write { device, region, base, offset, data } => {
                 let bytes = data.bytes()?;
-                let count = self.device(&device)?.write(region, offset.0, &bytes)?;
+                let opened = self.device(&device)?;
+                let count = opened.write(region, opened.counted(base, offset.0)?, &bytes)?;
                 if count == bytes.len() {
                     return nothing();
                 }
                 Ok(fields(json!({ "bytes": count })))
             }
-            Request::Map { device, mapping, region, offset, size, write } => {
-                let made = self.device(&device)?.map(region, offset.0, size.0, write)?;
+            Request::Map { device, mapping, region, base, offset, size, write, private } => {
+                let opened = self.device(&device)?;
+                let made = opened.map(region, opened.counted(base, offset.0)?, size.0, write, private)?;
                 if let Some(opened) = self.devices.get_mut(&device) {
                     opened.mappings.insert(mapping, made);
                 }
@@ -457,6 +463,16 @@ fn secret_places(parts: &[Part]) -> Vec<std::ops::Range<usize>> {
     places
 }
 
+/// Subtracts from a little-endian number of any length.
+fn subtract(bytes: &mut [u8], number: u64) {
+    let mut borrow = false;
+    for (byte, taken) in bytes.iter_mut().zip(number.to_le_bytes().into_iter().chain(std::iter::repeat(0))) {
+        let (rest, first) = byte.overflowing_sub(taken);
+        let (rest, second) = rest.overflowing_sub(u8::from(borrow));
+        (*byte, borrow) = (rest, first || second);
+    }
+}
+
 fn irq_flags(data: IrqData, action: IrqAction) -> u32 {
     let data = match data {
         IrqData::None => 1 << 0,
@@ -534,6 +550,16 @@ mod tests {
     fn values_have_all_their_digits() {
         assert_eq!(value(&[0x86, 0x80]), "0x8086");
         assert_eq!(value(&[1, 0, 0, 0]), "0x00000001");
+    }
+
+    #[test]
+    fn numbers_are_subtracted_with_borrow() {
+        let mut bytes = [0x00, 0x20, 0x08, 0x00];
+        subtract(&mut bytes, 0x8_2000);
+        assert_eq!(bytes, [0; 4]);
+        let mut bytes = [0x00, 0x00, 0x01];
+        subtract(&mut bytes, 1);
+        assert_eq!(bytes, [0xff, 0xff, 0x00]);
     }
 
     #[test]
