@@ -2,6 +2,8 @@
 
 //! What an access costs in the model. Figures only, nothing is asserted.
 
+#![expect(missing_docs, reason = "criterion's macro makes a function without")]
+
 use std::hint::black_box;
 
 use criterion::{criterion_group, criterion_main, Criterion};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What must hold for all requests, tried with random ones. Each property has a second, plainer statement of what the
+//! What must hold for all requests, tried with random ones; PROPTEST_CASES says with how many. Each property has a second, plainer statement of what the
 //! model must do, made here from the specification.
 
 use std::collections::HashMap;
@@ -42,7 +42,8 @@ fn writable(offset: usize) -> u8 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    // A failure prints the smallest input, for a test in the suites; there is nothing else to keep.
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_configuration_write_is_its_bytes(writes in vec((0u64..4200, vec(any::<u8>(), 1..9)), 0..40)) {
@@ -68,7 +69,11 @@ proptest! {
         let mut rig = rig();
         let fresh = config(&mut rig);
         let mut last = fresh;
-        for (offset, data) in writes {
+        for (offset, mut data) in writes {
+            // A request to the OpRegion can fail, and what is behind SWSCI is then not written. So let there be none.
+            if let Some(trigger) = 0xe8u64.checked_sub(offset).and_then(|at| data.get_mut(at as usize)) {
+                *trigger &= !1;
+            }
             let _ = rig.write((CONFIG | offset) as i64, &data);
             for (at, byte) in (offset as usize..4096).zip(data) {
                 last[at] = last[at] & !writable(at) | byte & writable(at);
