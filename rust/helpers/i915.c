@@ -18,8 +18,6 @@
 
 #include "helpers.h"
 
-MODULE_IMPORT_NS("I915_GVT");
-
 struct drm_i915_private *gvt_helper_i915_of(struct pci_dev *pdev)
 {
 	return pdev_to_i915(pdev);

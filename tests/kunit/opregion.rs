@@ -174,7 +174,7 @@ mod gvt_opregion {
         // So each request is a new one.
         let mut machine = asking(scic(4, 0))?;
         for _ in 0..3 {
-            machine.put(CONFIG, SWSCI, 2, SELECT | TRIGGER)?;
+            machine.put(CONFIG, SWSCI, 4, 0xffff_fffe | TRIGGER)?;
             assert_eq!(machine.get(CONFIG, SWSCI, 4)?, 0);
             assert_eq!(word(&mut machine, 0x200)?, 0);
             set(&mut machine, 0x200, scic(4, 0))?;
