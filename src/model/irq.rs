@@ -36,7 +36,7 @@ const ACTION_TRIGGER: u32 = 1 << 5;
 const ACTIONS: u32 = ACTION_MASK | ACTION_UNMASK | ACTION_TRIGGER;
 
 /// Bytes of `struct vfio_irq_set` without the payload.
-pub const SET_HEADER: u32 = 20;
+const SET_HEADER: u32 = 20;
 
 /// The answer to `VFIO_DEVICE_GET_IRQ_INFO`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
