@@ -121,6 +121,8 @@ class Session:
             "L2_MEMORY": request.l2_memory,
             "L2_APPEND": qemu.l2_kernel_line(request),
             "L2_ROOT": _yes(request.l2_root),
+            "PLATFORM": request.platform,
+            "APERTURE": request.aperture,
             "STOCK_KVMGT": images.stock_kvmgt,
             "OUR_KVMGT": images.our_kvmgt if request.module else "",
         }

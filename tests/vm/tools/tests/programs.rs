@@ -3,8 +3,12 @@
 
 use std::process::Command;
 
-const PROGRAMS: [&str; 3] =
-    [env!("CARGO_BIN_EXE_gemtest"), env!("CARGO_BIN_EXE_gpureg"), env!("CARGO_BIN_EXE_vfioraw")];
+const PROGRAMS: [&str; 4] = [
+    env!("CARGO_BIN_EXE_gemtest"),
+    env!("CARGO_BIN_EXE_gpureg"),
+    env!("CARGO_BIN_EXE_vfiofuzz"),
+    env!("CARGO_BIN_EXE_vfioraw"),
+];
 
 /// The type of the program header that names the dynamic linker.
 const INTERPRETER: u32 = 3;

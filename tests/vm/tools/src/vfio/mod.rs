@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #![doc = include_str!("script.md")]
 
+mod fuzz;
 mod guest;
 mod ioctl;
 mod machine;
@@ -8,6 +9,7 @@ mod opened;
 mod request;
 mod session;
 
+pub use fuzz::{Fuzz, Tally};
 pub use session::{run, Summary};
 
 /// The description of the script language, also shown by `vfioraw --help`.
@@ -23,6 +25,17 @@ pub enum Failure {
     /// The request itself makes no sense here.
     Text(String),
 }
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Failure::Errno(number) => formatter.write_str(&errno_name(*number)),
+            Failure::Text(text) => formatter.write_str(text),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Failure {

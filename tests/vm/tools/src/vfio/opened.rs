@@ -134,6 +134,11 @@ impl Opened {
         Ok(start.wrapping_add(offset))
     }
 
+    /// How much the device has of the aperture.
+    pub(super) fn low_size(&self) -> Result<u64, Failure> {
+        self.told(PVINFO_LOW + 4)
+    }
+
     /// A dword of the page in BAR 0 that tells a guest what it has.
     fn told(&self, offset: u64) -> Result<u64, Failure> {
         Ok(u32_at(&self.read(0, PVINFO + offset, 4)?, 0).into())
