@@ -110,22 +110,15 @@ impl Partition {
     /// Points all entries at the scratch page, and turns the fences off.
     pub(crate) fn scrub(&self, awake: &Awake<'_>) {
         let mut targets = self.targets.lock();
+        self.entries
+            .write(awake, &targets, |target| (target != 0).then_some(0));
         targets.fill(0);
-        self.entries.fill(awake, self.entries.pte(0));
         self.entries.fences.clear(awake);
     }
 
     /// Writes all entries again.
     pub(crate) fn restore(&self, awake: &Awake<'_>) {
-        let targets = self.targets.lock();
-        let numbers = |space: &Space| 0..space.size() / PAGE_SIZE;
-        let low = numbers(&self.entries.low).map(|number| (&self.entries.low, number));
-        let high = numbers(&self.entries.high).map(|number| (&self.entries.high, number));
-        for ((space, number), target) in Iterator::chain(low, high).zip(targets.iter()) {
-            // All of these are pages of the space.
-            let _ = space.write_pte(awake, number, self.entries.pte(*target));
-        }
-        self.flush(awake);
+        self.entries.write(awake, &self.targets.lock(), Some);
     }
 }
 
@@ -137,6 +130,20 @@ impl Entries {
             address => address,
         };
         address | PTE_PRESENT
+    }
+
+    /// Writes each entry for whose target `choose` names an address, and makes the GPU look.
+    fn write(&self, awake: &Awake<'_>, targets: &[u64], choose: impl Fn(u64) -> Option<u64>) {
+        let pages = |space: &Space| 0..space.size() / PAGE_SIZE;
+        let low = pages(&self.low).map(|number| (&self.low, number));
+        let high = pages(&self.high).map(|number| (&self.high, number));
+        for ((space, number), target) in Iterator::chain(low, high).zip(targets) {
+            if let Some(target) = choose(*target) {
+                // All of these are pages of the space.
+                let _ = space.write_pte(awake, number, self.pte(target));
+            }
+        }
+        self.low.flush(awake);
     }
 
     fn fill(&self, awake: &Awake<'_>, pte: u64) {
