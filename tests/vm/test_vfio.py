@@ -9,7 +9,7 @@ import unittest
 from pathlib import Path
 from typing import ClassVar
 
-from vfio import compare
+from vfio import compare, verdict
 from vfio.compare import Difference, Reason, differences, judge, matches
 from vfio.script import Script, edid
 
@@ -147,7 +147,49 @@ class Reasons(unittest.TestCase):
                 Reason.read(good | change)
 
     def test_the_table_can_be_read(self) -> None:
-        self.assertGreater(len(compare.read_reasons(_HERE / "differences.toml", "vfio")), 10)
+        for table in ("vfio", "lspci"):
+            self.assertTrue(compare.read_reasons(_HERE / "differences.toml", table))
+
+
+class Verdicts(unittest.TestCase):
+    def setUp(self) -> None:
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.folder = Path(scratch.name)
+
+    def folders(self, **answers: tuple[int, int]) -> list[Path]:
+        """Scripts of two requests each, and so many answers of each driver as `both` and `wrap` say."""
+        places = [self.folder / name for name in ("scripts", "stock", "ours")]
+        for place in places:
+            place.mkdir()
+        for name in verdict.SCRIPTS:
+            (places[0] / f"{name}.jsonl").write_text('{"id":"x","op":"reset"}\n' * 2)
+            for place, count in zip(places[1:], answers[name], strict=True):
+                (place / f"{name}.answers").write_text('{"ok":true}\n' * count)
+        return places
+
+    def complaints(self, found: verdict.Verdict) -> list[str]:
+        return [text for text in found.wrong if "no difference needs" not in text]
+
+    def test_only_the_stock_driver_may_end_early_and_only_in_what_kills_it(self) -> None:
+        found = verdict.of_requests(*self.folders(both=(2, 1), wrap=(2, 2)))
+        self.assertEqual(found.compared, 4)
+        self.assertIn("ours: 1 of 2 requests of both.jsonl", self.complaints(found)[0])
+
+    def test_answers_that_are_alike_pass(self) -> None:
+        self.assertEqual(self.complaints(verdict.of_requests(*self.folders(both=(2, 2), wrap=(2, 2)))), [])
+
+    def test_listings(self) -> None:
+        stock, ours = self.folder / "stock", self.folder / "ours"
+        stock.write_text("a\n\tControl: I/O+ Mem+ BusMaster- SERR+ DisINTx+\n00: 86 80 12 19 03 05 10\nb\n")
+        ours.write_text("a\n\tControl: I/O+ Mem+ BusMaster- SERR+ DisINTx-\n00: 86 80 12 19 03 01 10\nb\n")
+        self.assertEqual(verdict.of_listings(stock, ours).wrong, [])
+        ours.write_text("a\n\tControl: I/O- Mem+ BusMaster- SERR+ DisINTx-\n00: 86 80 12 19 03 01 10\nb\nc\n")
+        complaints = self.complaints(verdict.of_listings(stock, ours))
+        self.assertEqual(len(complaints), 2)
+        self.assertIn("I/O-", complaints[0])
+        self.assertIn('{"text":"c"}', complaints[1])
+        self.assertIn("is empty", self.complaints(verdict.of_listings(stock, self.folder / "none"))[0])
 
 
 if __name__ == "__main__":

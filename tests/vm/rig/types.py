@@ -55,22 +55,3 @@ def expected(platform: str, aperture: str, ggtt: int = 4096, taken: Iterable[str
         )
         for kind in listed
     }
-
-
-def parse(text: str) -> dict[str, tuple[int, str]]:
-    """The same from the listing that the check in L1 makes: name, instances, description on a line."""
-    result = {}
-    for line in text.splitlines():
-        name, instances, description = line.split(" ", 2)
-        result[name] = (int(instances), description.strip())
-    return result
-
-
-def differences(listed: dict[str, tuple[int, str]], wanted: dict[str, tuple[int, str]]) -> list[str]:
-    """What is wrong, in words; empty where the lists are equal."""
-    found = [f"{name} is missing" for name in wanted if name not in listed]
-    found += [f"{name} should not be there" for name in listed if name not in wanted]
-    for name in wanted.keys() & listed.keys():
-        if listed[name] != wanted[name]:
-            found.append(f"{name}: {listed[name]} instead of {wanted[name]}")
-    return sorted(found)
