@@ -49,6 +49,11 @@ const RENDER_STATE_GEN9: [u32; 17] = [
     0x4dfc, 0x7304, 0x20d8,
 ];
 
+/// Where Broadwell's render engine keeps MI_MODE in the state page, as a command of its own. i915 knows the place of the
+/// value (`lrc_ring_mi_mode`) but leaves it to the hardware to save the command; kvmgt takes the value for a command
+/// where that was not done.
+const GEN8_RENDER_MODE: usize = 0x57;
+
 fn render_state(gen: Gen) -> impl Iterator<Item = u32> {
     let newer = RENDER_STATE_GEN9.into_iter().filter(move |_| gen >= Gen::Gen9);
     // i915's list of Gen8 leaves the general purpose registers out.
@@ -171,6 +176,11 @@ pub fn save(gpu: &Gpu, id: EngineId, mmu: &mut Mmu<'_>, descriptor: Descriptor) 
     let base = id.base();
     let image = u64::from(descriptor.lrca());
     let mut page = read_page(mmu, image + STATE_PAGE)?;
+    if id == EngineId::Rcs && gpu.config.platform.gen == Gen::Gen8 {
+        if let Some([header, register]) = page.get_mut(GEN8_RENDER_MODE..GEN8_RENDER_MODE + 2) {
+            (*header, *register) = (LRI << 23 | 1, base + regs::RING_MI_MODE);
+        }
+    }
     for slot in slots(&page) {
         let register = slot.register.wrapping_sub(base);
         let value = if register == regs::RING_CONTEXT_CONTROL {

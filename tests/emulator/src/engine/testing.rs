@@ -67,7 +67,7 @@ impl Bench {
         }
     }
 
-    fn image(number: u32) -> u64 {
+    pub fn image(number: u32) -> u64 {
         CONTEXTS + u64::from(number) * 0x4000
     }
 

@@ -106,6 +106,16 @@ fn no_preemption_while_arbitration_is_off() {
 }
 
 #[test]
+fn broadwell_saves_its_mode_as_a_command() {
+    let bench = Bench::new("bdw", EngineId::Rcs);
+    bench.run(&[]);
+    let state = Bench::image(1) + 0x1000;
+    let saved: Vec<u32> = (0x57..0x5a).map(|place| bench.gpu.memory.load32(state + 4 * place).unwrap()).collect();
+    assert_eq!(saved[..2], [0x1100_0001, 0x209c]);
+    assert_eq!(saved[2] >> 16, 0xffff, "all bits of the mode are restored");
+}
+
+#[test]
 fn registers_travel_with_the_context() {
     let bench = rcs();
     bench.create(1, &[LRI, 0x2600, 0x1111]);
