@@ -19,17 +19,29 @@ use kernel::{
     alloc::flags::GFP_KERNEL_ACCOUNT,
     prelude::*,
     rbtree::RBTree,
-    sync::Arc, //
+    sync::Arc,
+    time::{
+        delay::fsleep,
+        Delta,
+        Instant,
+        Monotonic, //
+    },
 };
 
 /// How many pages may wait for the GPU to forget them.
 const MAX_STALE: usize = 64;
+
+/// For how long nothing is pinned after pages were taken away. VFIO looks at once whether any are
+/// pinned again, and stops the whole machine if a guest manages to have it so ten times.
+const PAUSE: Delta = Delta::from_millis(20);
 
 /// Frames of guest memory that have uses, by their number.
 pub(crate) struct Frames {
     used: RBTree<Gfn, Frame>,
     /// Frames without uses, of which the GPU may still remember the address.
     stale: KVec<DmaPages<Vgpu>>,
+    /// When pages were taken away last, if that may not be long ago.
+    paused: Option<Instant<Monotonic>>,
 }
 
 struct Frame {
@@ -47,6 +59,7 @@ impl Frames {
         Ok(Self {
             used: RBTree::new(),
             stale: KVec::with_capacity(MAX_STALE, GFP_KERNEL)?,
+            paused: None,
         })
     }
 
@@ -65,6 +78,7 @@ impl Frames {
             frame.uses = frame.uses.checked_add(1).ok_or(EOVERFLOW)?;
             return Ok(frame.pages.address());
         }
+        self.wait_out_pause();
         let iova = gfn.raw().checked_mul(PAGE_SIZE).ok_or(EFAULT)?;
         let pages = DmaPages::page(session.clone(), gpu.clone(), iova)?;
         let address = pages.address();
@@ -72,6 +86,19 @@ impl Frames {
         self.used
             .try_create_and_insert(gfn, frame, GFP_KERNEL_ACCOUNT)?;
         Ok(address)
+    }
+
+    /// Pages are taken away: pins no others for a moment.
+    pub(crate) fn pause(&mut self) {
+        self.paused = Some(Instant::now());
+    }
+
+    fn wait_out_pause(&mut self) {
+        let passed = self.paused.take().map_or(PAUSE, |since| since.elapsed());
+        let left = PAUSE.as_nanos().saturating_sub(passed.as_nanos());
+        if left > 0 {
+            fsleep(Delta::from_nanos(left));
+        }
     }
 
     /// Gives a use back. A frame without uses stays where it is until [`forget`](Self::forget);

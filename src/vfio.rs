@@ -128,8 +128,7 @@ impl Operations for Vgpu {
         let length = vma.end().checked_sub(vma.start()).ok_or(EINVAL)?;
         let page = u64::try_from(gvt_kapi::vma::page_offset(vma))?;
         let length = u64::try_from(length)?;
-        let offset = device.with_model(|model| model.mmap_range(page, length))?;
-        device.map_aperture(vma, offset)
+        device.map_aperture(vma, page, length)
     }
 
     fn dma_unmap(device: &Device<Self>, iova: u64, length: u64) {

@@ -9,7 +9,8 @@ use crate::{
     },
     env::Env,
     frames::Frames,
-    irq::Triggers, //
+    irq::Triggers,
+    partition::Partition, //
 };
 use gvt_kapi::{
     guest_warn,
@@ -39,13 +40,27 @@ use gvt_model::{
     weight::Weight, //
 };
 use kernel::{
+    mm::virt::VmaNew,
     new_mutex,
     prelude::*,
     sync::{
+        atomic::{
+            Acquire,
+            Atomic,
+            Full, //
+        },
         Arc,
-        Mutex, //
+        Mutex,
+        MutexGuard, //
+    },
+    time::{
+        delay::fsleep,
+        Delta, //
     },
 };
+
+/// For how many milliseconds a withdrawal of guest memory waits for the state.
+const WITHDRAWAL_PATIENCE: usize = 500;
 
 /// A virtual GPU.
 #[pin_data]
@@ -53,6 +68,13 @@ pub(crate) struct Vgpu {
     id: VgpuId,
     #[pin]
     state: Mutex<State>,
+    /// How many withdrawals of guest memory wait for the state.
+    withdrawals: Atomic<i32>,
+    /// The way of `mmap` to the aperture. The kernel calls that with the lock of the VMM's address
+    /// space held, which whoever pins or copies guest memory takes under the lock of `state`.
+    /// Nothing is done under this one but to look.
+    #[pin]
+    aperture: Mutex<Option<Arc<Partition>>>,
     #[pin]
     pub(crate) triggers: Triggers,
     #[pin]
@@ -68,6 +90,21 @@ struct State {
     session: Option<Session>,
     /// `None` once the device is removed: nothing of the host belongs to it any more.
     claim: Option<Claim>,
+}
+
+impl State {
+    fn withdraw(&mut self, start: u64, length: u64) {
+        let (Some(Session { frames, vfio, .. }), Some(claim)) = (&mut self.session, &self.claim)
+        else {
+            return;
+        };
+        let end = start.saturating_add(length).div_ceil(PAGE_SIZE);
+        if frames.touch(start / PAGE_SIZE..end) {
+            frames.pause();
+            let mut env = Env::new(vfio, frames, claim.gpu(), &claim.partition);
+            self.model.withdraw(start, length, &mut env);
+        }
+    }
 }
 
 /// What lasts from open to close.
@@ -114,6 +151,7 @@ impl Vgpu {
             fences: conf.fences,
             resolution: conf.resolution,
         })?;
+        let aperture = partition.clone();
         let state = State {
             model,
             weight: conf.default_weight()?,
@@ -124,6 +162,8 @@ impl Vgpu {
         Ok(pin_init!(Self {
             id,
             state <- new_mutex!(state),
+            withdrawals: Atomic::new(0),
+            aperture <- new_mutex!(Some(aperture)),
             triggers <- Triggers::new(),
             warnings <- RateLimit::new(),
         }? Error))
@@ -136,7 +176,7 @@ impl Vgpu {
 
     /// Its share of each engine, relative to the others.
     pub(crate) fn weight(&self) -> Weight {
-        self.state.lock().weight
+        self.state().weight
     }
 
     /// Sets its share.
@@ -145,7 +185,7 @@ impl Vgpu {
     ///
     /// `EBUSY` once it has been opened.
     pub(crate) fn set_weight(&self, weight: Weight) -> Result {
-        let mut state = self.state.lock();
+        let mut state = self.state();
         if state.started {
             return Err(EBUSY);
         }
@@ -161,13 +201,13 @@ impl Vgpu {
     /// `ENODEV` if the device is removed.
     pub(crate) fn start(&self, vfio: Arc<vfio::Session<Self>>, kvm: Option<Kvm>) -> Result {
         let kvm = kvm.ok_or(ESRCH)?;
-        let host = self.state.lock().claim.as_ref().ok_or(ENODEV)?.host();
+        let host = self.state().claim.as_ref().ok_or(ENODEV)?.host();
         // Both without the lock: the registry's comes before it, and KVM waits for callbacks that
         // may want it.
         let attachment = host.attach(self.id, kvm.id())?;
         let tracker = KBox::pin_init(WriteTracker::new(kvm, Untracked), GFP_KERNEL)?;
         let frames = Frames::new()?;
-        let mut state = self.state.lock();
+        let mut state = self.state();
         state.session = Some(Session {
             _tracker: tracker,
             _attachment: attachment,
@@ -181,7 +221,7 @@ impl Vgpu {
     /// Ends the session.
     pub(crate) fn stop(&self) {
         let session = {
-            let mut state = self.state.lock();
+            let mut state = self.state();
             let State {
                 model,
                 session,
@@ -202,7 +242,9 @@ impl Vgpu {
 
     /// Gives back what belongs to the host GPU.
     pub(crate) fn retire(&self) {
-        let claim = self.state.lock().claim.take();
+        let claim = self.state().claim.take();
+        let aperture = self.aperture.lock().take();
+        drop(aperture);
         // The registry's lock comes before that of a virtual GPU.
         drop(claim);
     }
@@ -213,7 +255,7 @@ impl Vgpu {
     ///
     /// `ENODEV` if the device is removed.
     pub(crate) fn reset(&self) -> Result {
-        let mut state = self.state.lock();
+        let mut state = self.state();
         let State {
             model,
             session,
@@ -231,7 +273,7 @@ impl Vgpu {
 
     /// Calls `body` with the model.
     pub(crate) fn with_model<R>(&self, body: impl FnOnce(&model::Vgpu) -> R) -> R {
-        body(&self.state.lock().model)
+        body(&self.state().model)
     }
 
     /// Reads a naturally aligned piece of a region.
@@ -256,7 +298,7 @@ impl Vgpu {
         &self,
         body: impl FnOnce(&mut model::Vgpu, &mut Env<'_>) -> Result<(), Fault>,
     ) -> Result {
-        let mut state = self.state.lock();
+        let mut state = self.state();
         let State {
             model,
             session,
@@ -277,40 +319,42 @@ impl Vgpu {
         })
     }
 
-    /// `length` bytes of guest memory at `start` are taken away: lets go of the pages in it.
-    pub(crate) fn withdraw(&self, start: u64, length: u64) {
-        let mut state = self.state.lock();
-        let State {
-            model,
-            session,
-            claim,
-            ..
-        } = &mut *state;
-        let (Some(Session { frames, vfio, .. }), Some(claim)) = (session, claim) else {
-            return;
-        };
-        let end = start.saturating_add(length).div_ceil(PAGE_SIZE);
-        if frames.touch(start / PAGE_SIZE..end) {
-            let mut env = Env::new(vfio, frames, claim.gpu(), &claim.partition);
-            model.withdraw(start, length, &mut env);
+    /// The state, once no withdrawal wants it.
+    fn state(&self) -> MutexGuard<'_, State> {
+        while self.withdrawals.load(Acquire) > 0 {
+            fsleep(Delta::from_micros(100));
         }
+        self.state.lock()
     }
 
-    /// Maps `vma` to graphics memory from `offset` in BAR 2 on, which the model has found to be the
-    /// guest's.
+    /// `length` bytes of guest memory at `start` are taken away: lets go of the pages in it.
+    ///
+    /// VFIO calls this with a lock held that others wait for while they hold the one that pinning
+    /// takes, under our own. So it may not wait for the state for ever; VFIO asks again if pages are
+    /// still pinned afterwards. It may neither fail often, as VFIO then gives the whole machine up:
+    /// everybody else stands back meanwhile.
+    pub(crate) fn withdraw(&self, start: u64, length: u64) {
+        self.withdrawals.fetch_add(1, Full);
+        for _ in 0..WITHDRAWAL_PATIENCE {
+            if let Some(mut state) = self.state.try_lock() {
+                state.withdraw(start, length);
+                break;
+            }
+            fsleep(Delta::from_millis(1));
+        }
+        self.withdrawals.fetch_sub(1, Full);
+    }
+
+    /// Maps all of `vma`, `length` bytes, to page `page` of the device's file and those after it.
     ///
     /// # Errors
     ///
-    /// `EINVAL` if it is not; `ENOMEM`; `ENODEV` if the device is removed.
-    pub(crate) fn map_aperture(&self, vma: &kernel::mm::virt::VmaNew, offset: u64) -> Result {
-        let state = self.state.lock();
-        state
-            .claim
-            .as_ref()
-            .ok_or(ENODEV)?
-            .partition
-            .low()
-            .aperture_mmap(vma, offset)
+    /// `EINVAL` unless all of it is the guest's part of the aperture; `ENOMEM`; `ENODEV` if the
+    /// device is removed.
+    pub(crate) fn map_aperture(&self, vma: &VmaNew, page: u64, length: u64) -> Result {
+        let partition = self.aperture.lock().clone().ok_or(ENODEV)?;
+        let offset = model::mmap_range(range_of(partition.low())?, page, length)?;
+        partition.low().aperture_mmap(vma, offset)
     }
 
     /// Tells the VMM that the device is to be removed; says so in the log where nobody listens.
@@ -318,7 +362,7 @@ impl Vgpu {
         if self.triggers.fire(Vector::Request) || count > 0 {
             return;
         }
-        if let Some(claim) = &self.state.lock().claim {
+        if let Some(claim) = &self.state().claim {
             dev_notice!(
                 claim.gpu().device(),
                 "vGPU {}: to be removed, but its user does not listen to the request interrupt; waiting for it to close\n",

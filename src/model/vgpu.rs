@@ -234,26 +234,6 @@ impl Vgpu {
         self.low
     }
 
-    /// Checks a request to map `length` bytes from page `pgoff` of the file on; `pgoff` is that of
-    /// `mmap`, with the index of the region. Returns the offset in BAR2. That the mapping is a
-    /// shared one is for the caller to check.
-    ///
-    /// # Errors
-    ///
-    /// `EINVAL` unless all of it is in the part of BAR2 that the vGPU has.
-    pub fn mmap_range(&self, pgoff: u64, length: u64) -> Result<u64> {
-        let aperture = u64::from(Region::Aperture.index());
-        if pgoff >> PAGE_BITS != aperture || length == 0 {
-            return Err(EINVAL);
-        }
-        let page = pgoff & PAGE_MASK;
-        let offset = page.checked_mul(PAGE_SIZE).ok_or(EINVAL)?;
-        if !self.low.contains(offset, length) {
-            return Err(EINVAL);
-        }
-        Ok(offset)
-    }
-
     fn check_aperture(&self, at: Position, width: usize) -> Result<(), Fault> {
         if self.low.contains(at.offset(), u64::from_safe_cast(width)) {
             Ok(())
@@ -264,6 +244,29 @@ impl Vgpu {
 }
 
 const PAGE_MASK: u64 = (1 << PAGE_BITS) - 1;
+
+/// Checks a request to map `length` bytes from page `pgoff` of the file on; `pgoff` is that of
+/// `mmap`, with the index of the region, and `slice` the part of BAR2 that the vGPU has. Returns
+/// the offset in BAR2. That the mapping is a shared one is for the caller to check.
+///
+/// This is no method of [`Vgpu`]: the kernel calls `mmap` with the lock of the address space held,
+/// which whoever uses guest memory wants too, so that no lock of a vGPU may be taken there.
+///
+/// # Errors
+///
+/// `EINVAL` unless all of it is in `slice`.
+pub fn mmap_range(slice: GmRange, pgoff: u64, length: u64) -> Result<u64> {
+    let aperture = u64::from(Region::Aperture.index());
+    if pgoff >> PAGE_BITS != aperture || length == 0 {
+        return Err(EINVAL);
+    }
+    let page = pgoff & PAGE_MASK;
+    let offset = page.checked_mul(PAGE_SIZE).ok_or(EINVAL)?;
+    if !slice.contains(offset, length) {
+        return Err(EINVAL);
+    }
+    Ok(offset)
+}
 
 /// The region of an access of which width and alignment are right.
 fn checked_region(at: Position, width: usize) -> Result<Region, Fault> {

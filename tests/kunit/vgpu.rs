@@ -32,7 +32,10 @@ mod gvt_vgpu {
             RegionInfo,
             RegionKind, //
         },
-        vgpu::Vgpu,
+        vgpu::{
+            mmap_range,
+            Vgpu, //
+        },
     };
 
     #[test]
@@ -173,7 +176,10 @@ mod gvt_vgpu {
             (page(128 * MB - 4096), 4096, 128 * MB - 4096),
             (page(96 * MB), 32 * MB, 96 * MB),
         ] {
-            assert_eq!(machine.vgpu.mmap_range(pgoff, length), Ok(offset));
+            assert_eq!(
+                mmap_range(machine.vgpu.aperture_slice(), pgoff, length),
+                Ok(offset)
+            );
         }
         Ok(())
     }
@@ -203,7 +209,10 @@ mod gvt_vgpu {
             ((2 << 28 | 1 << 60) | pages, 4096),
             (u64::MAX, 4096),
         ] {
-            assert_eq!(machine.vgpu.mmap_range(pgoff, length), Err(EINVAL));
+            assert_eq!(
+                mmap_range(machine.vgpu.aperture_slice(), pgoff, length),
+                Err(EINVAL)
+            );
         }
         Ok(())
     }

@@ -67,14 +67,15 @@ def store(target: Path, content: bytes) -> None:
 
 
 def _decompress(payload: bytes) -> bytes:
-    # Each payload ends with its unpacked length in four bytes, of which a decompressor must not see anything.
+    # Each payload ends with its unpacked length in four bytes, of which a decompressor must not see anything; with
+    # gzip those are its own.
     if payload[:6] == b"\xfd7zXZ\0":
         return lzma.LZMADecompressor(format=lzma.FORMAT_XZ).decompress(payload)
     if payload[:4] == b"\x28\xb5\x2f\xfd":
         command = ["zstd", "-dcq"]
         return subprocess.run(command, input=payload[:-4], stdout=subprocess.PIPE, check=True).stdout
     if payload[:2] == b"\x1f\x8b":
-        return gzip.decompress(payload[:-4])
+        return gzip.decompress(payload)
     if payload[:3] == b"BZh":
         return bz2.decompress(payload[:-4])
     if payload[:4] == b"\x7fELF":

@@ -11,7 +11,7 @@ use gvt_model::irq::{irq_info, SetIrqs};
 use gvt_model::platform::{Platform, CONFIG_SIZE};
 use gvt_model::region::{Position, REGION_COUNT};
 use gvt_model::types::{HostResources, Pool, Resolution, TYPES};
-use gvt_model::vgpu::{Setup, Vgpu};
+use gvt_model::vgpu::{mmap_range, Setup, Vgpu};
 use kernel::error::Error;
 
 use crate::env::Env;
@@ -164,7 +164,7 @@ impl Rig {
     }
 
     fn map(&mut self, pgoff: u64, length: u64) -> bool {
-        let Ok(offset) = self.vgpu.mmap_range(pgoff, length) else {
+        let Ok(offset) = mmap_range(self.vgpu.aperture_slice(), pgoff, length) else {
             return false;
         };
         let slice = self.vgpu.aperture_slice();
