@@ -60,11 +60,11 @@ impl Iterator for Pieces {
     type Item = Piece;
 
     fn next(&mut self) -> Option<Piece> {
-        let left = self.length.checked_sub(self.done)?;
-        let width = [8usize, 4, 2, 1].into_iter().find(|width| {
-            let aligned = self.offset.trailing_zeros() >= width.trailing_zeros();
-            *width <= self.max_width && *width <= left && aligned
-        })?;
+        // As powers of two: what is left, how the offset is aligned, and the limit.
+        let left = self.length.checked_sub(self.done)?.checked_ilog2()?;
+        let aligned = self.offset.trailing_zeros();
+        let log = left.min(aligned).min(self.max_width.trailing_zeros());
+        let width = 1usize.checked_shl(log)?;
         let end = self.done.checked_add(width)?;
         let piece = Piece {
             offset: self.offset,
