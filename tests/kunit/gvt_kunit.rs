@@ -18,6 +18,7 @@ mod alloc;
 mod cfg;
 mod cfg_reset;
 mod edid;
+mod edid_modes;
 #[cfg(any(test, CONFIG_KUNIT = "y"))]
 mod fakes;
 mod irq;
