@@ -15,6 +15,7 @@ use kernel::prelude::*;
 
 mod access;
 mod alloc;
+mod aux;
 mod cfg;
 mod cfg_reset;
 mod edid;
