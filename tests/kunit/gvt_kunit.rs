@@ -22,6 +22,7 @@ mod edid;
 mod edid_modes;
 #[cfg(any(test, CONFIG_KUNIT = "y"))]
 mod fakes;
+mod gmbus;
 mod irq;
 mod mmio;
 mod opregion;
