@@ -19,29 +19,11 @@
 pub mod aux;
 pub mod ddc;
 pub mod gmbus;
+mod pipe;
+pub mod timing;
 
-use crate::platform::Port;
-
-/// A digital display interface: a port of the display engine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ddi {
-    /// Port A.
-    A,
-    /// Port B.
-    B,
-    /// Port C.
-    C,
-    /// Port D.
-    D,
-    /// Port E.
-    E,
-}
-
-impl From<Port> for Ddi {
-    fn from(port: Port) -> Self {
-        match port {
-            Port::B => Self::B,
-            Port::D => Self::D,
-        }
-    }
-}
+pub use pipe::{
+    Ddi,
+    Pipe,
+    Transcoder, //
+};
