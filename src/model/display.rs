@@ -20,6 +20,7 @@ pub mod aux;
 pub mod ddc;
 pub mod gmbus;
 mod pipe;
+pub mod plane;
 pub mod timing;
 
 pub use pipe::{

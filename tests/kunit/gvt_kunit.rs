@@ -26,6 +26,7 @@ mod gmbus;
 mod irq;
 mod mmio;
 mod opregion;
+mod plane;
 mod timing;
 mod types;
 mod vgpu;
