@@ -14,13 +14,19 @@
 //! | [`gmbus`] | the I2C controller of the south display |
 //! | [`timing`] | clocks, refresh rate, vertical blanks |
 //! | [`plane`] | planes and cursors |
-//! | [`port`], [`reset`] | ports, links, hotplug, and what registers hold after a reset |
+//! | [`flip`] | page flips and their events |
+//! | [`port`], [`phy`] | ports, links, PHYs |
+//! | [`reset`] | what registers hold after a reset, hotplug |
 
 pub mod aux;
 pub mod ddc;
+pub mod flip;
 pub mod gmbus;
+pub mod phy;
 mod pipe;
 pub mod plane;
+pub mod port;
+pub mod reset;
 pub mod timing;
 
 pub use pipe::{

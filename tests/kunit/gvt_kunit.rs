@@ -18,6 +18,8 @@ mod alloc;
 mod aux;
 mod cfg;
 mod cfg_reset;
+mod display_port;
+mod display_reset;
 mod edid;
 mod edid_modes;
 #[cfg(any(test, CONFIG_KUNIT = "y"))]
