@@ -2,7 +2,19 @@
 
 //! The EDID of the virtual monitor (VESA E-EDID 1.4; gvt-spec 10.1).
 
+mod blocks;
+pub mod mode;
+
 use core::fmt;
+
+pub use blocks::{
+    Blocks,
+    MAX_SIZE, //
+};
+use mode::{
+    Mode,
+    Sweep, //
+};
 
 use crate::{
     types::Resolution,
@@ -38,6 +50,12 @@ pub enum Defect {
     Checksum,
     /// It says that so many blocks follow, for which there is no room.
     Extensions(u8),
+    /// There are so many bytes, which are not the blocks that it counts.
+    Length(usize),
+    /// The bytes of the extension do not add up to 0.
+    Extension,
+    /// It says that so many blocks follow, and there can be one.
+    TooMany(u8),
 }
 
 impl Defect {
@@ -51,6 +69,15 @@ impl Defect {
                 out,
                 "it counts {count} extension blocks, and there is room for none"
             ),
+            Self::Length(bytes) => write!(
+                out,
+                "{bytes} bytes are not all its blocks, which have {EDID_SIZE} each"
+            ),
+            Self::Extension => write!(out, "the bytes of its extension do not add up to 0"),
+            Self::TooMany(count) => write!(
+                out,
+                "it counts {count} extension blocks, and there is room for one"
+            ),
         }
     }
 }
@@ -63,12 +90,16 @@ display!(Defect);
 ///
 /// The first defect.
 pub fn validate(edid: &Edid) -> Result<(), Defect> {
-    let byte = |at: usize| edid.get(at).copied().unwrap_or(0);
+    match edid.get(EXTENSIONS_AT).copied().unwrap_or(0) {
+        0 => validate_base(edid),
+        count => Err(Defect::Extensions(count)),
+    }
+}
+
+/// As [`validate`], whatever the number of extensions.
+fn validate_base(edid: &Edid) -> Result<(), Defect> {
     if edid.iter().all(|byte| *byte == 0) {
         return Err(Defect::Blank);
-    }
-    if byte(EXTENSIONS_AT) != 0 {
-        return Err(Defect::Extensions(byte(EXTENSIONS_AT)));
     }
     if !edid.starts_with(&HEADER) {
         return Err(Defect::Header);
@@ -76,7 +107,7 @@ pub fn validate(edid: &Edid) -> Result<(), Defect> {
     if sum(edid) != 0 {
         return Err(Defect::Checksum);
     }
-    match byte(VERSION_AT) {
+    match edid.get(VERSION_AT).copied().unwrap_or(0) {
         VERSION => Ok(()),
         version => Err(Defect::Version(version)),
     }
@@ -131,6 +162,17 @@ impl Aspect {
             Self::Is16By9 => 0xc0,
         }
     }
+
+    /// The lines of a picture of this width.
+    fn height(self, width: u16) -> u16 {
+        let (x, y) = match self {
+            Self::Is16By10 => (16, 10),
+            Self::Is4By3 => (4, 3),
+            Self::Is5By4 => (5, 4),
+            Self::Is16By9 => (16, 9),
+        };
+        width.checked_div(x).unwrap_or(0).saturating_mul(y)
+    }
 }
 
 /// Widths in pixels and shapes, all at 60 Hz.
@@ -144,38 +186,31 @@ const STANDARD: [(u16, Aspect); 7] = [
     (1680, Aspect::Is16By10),
 ];
 
-/// One direction of a detailed timing: in pixels or in lines.
-struct Sweep {
-    active: u16,
-    blank: u16,
-    front: u8,
-    sync: u8,
-    /// Length on the screen, in mm.
-    millimetres: u16,
-}
-
-/// 154.00 MHz, in units of 10 kHz: 1920x1200 at 60 Hz with reduced blanking.
-const NATIVE_CLOCK: u16 = 15_400;
-const NATIVE_X: Sweep = Sweep {
-    active: 1920,
-    blank: 160,
-    front: 48,
-    sync: 32,
-    millimetres: 518,
+/// 1920x1200 at 60 Hz with reduced blanking.
+const NATIVE: Mode = Mode {
+    clock_khz: 154_000,
+    horizontal: Sweep {
+        active: 1920,
+        blank: 160,
+        front: 48,
+        sync: 32,
+    },
+    vertical: Sweep {
+        active: 1200,
+        blank: 35,
+        front: 3,
+        sync: 6,
+    },
 };
-const NATIVE_Y: Sweep = Sweep {
-    active: 1200,
-    blank: 35,
-    front: 3,
-    sync: 6,
-    millimetres: 324,
-};
+const NATIVE_MILLIMETRES: [u16; 2] = [518, 324];
 /// Digital separate sync, horizontal positive, vertical negative.
 const SYNC_FLAGS: u8 = 0x1a;
 
 const TAG_SERIAL: u8 = 0xff;
 const TAG_RANGE: u8 = 0xfd;
 const TAG_NAME: u8 = 0xfc;
+const NAME: &[u8] = b"HP ZR2440w";
+const SERIAL: &[u8] = b"CN43040DXQ";
 /// 24 to 60 Hz, 24 to 80 kHz, up to 170 MHz, no formula.
 const RANGE: [u8; 6] = [24, 60, 24, 80, 17, 0];
 
@@ -201,10 +236,15 @@ pub fn monitor(resolution: Resolution) -> Edid {
         out.put(&[if all { width_code(width) } else { 0 }, aspect.code()]);
     }
     out.put(&[u8::from(all), 1]);
-    out.put(&detailed(if all { NATIVE_CLOCK } else { 0 }));
-    out.put(&descriptor(TAG_RANGE, &RANGE))
-        .put(&descriptor(TAG_NAME, b"HP ZR2440w"))
-        .put(&descriptor(TAG_SERIAL, b"CN43040DXQ"));
+    let clock_khz = if all { NATIVE.clock_khz } else { 0 };
+    let native = Mode {
+        clock_khz,
+        ..NATIVE
+    };
+    out.put(&detailed(&native, NATIVE_MILLIMETRES))
+        .put(&descriptor(TAG_RANGE, 0, &RANGE))
+        .put(&descriptor(TAG_NAME, 0, NAME))
+        .put(&descriptor(TAG_SERIAL, 0, SERIAL));
     let checksum = sum(&edid).wrapping_neg();
     put(&mut edid, CHECKSUM_AT, &[checksum]);
     edid
@@ -239,27 +279,33 @@ fn width_code(width: u16) -> u8 {
     low((width / 8).saturating_sub(31))
 }
 
-/// A detailed timing.
-fn detailed(clock: u16) -> [u8; 18] {
-    let high = |first: u16, second: u16| low((first >> 4) & 0xf0) | low((second >> 8) & 0xf);
+/// A detailed timing for a picture of so many millimetres.
+fn detailed(mode: &Mode, millimetres: [u16; 2]) -> [u8; 18] {
+    let highs = |first: u16, second: u16| low((first >> 4) & 0xf0) | low((second >> 8) & 0xf);
+    let clock = u16::try_from(mode.clock_khz / 10).unwrap_or(u16::MAX);
     let [clock_low, clock_high] = clock.to_le_bytes();
-    let (x, y) = (&NATIVE_X, &NATIVE_Y);
+    let (x, y) = (&mode.horizontal, &mode.vertical);
+    let [width, height] = millimetres;
+    let highest = ((x.front >> 2) & 0xc0)
+        | ((x.sync >> 4) & 0x30)
+        | ((y.front >> 2) & 0x0c)
+        | ((y.sync >> 4) & 0x03);
     [
         clock_low,
         clock_high,
         low(x.active),
         low(x.blank),
-        high(x.active, x.blank),
+        highs(x.active, x.blank),
         low(y.active),
         low(y.blank),
-        high(y.active, y.blank),
-        x.front,
-        x.sync,
-        (y.front << 4) | (y.sync & 0xf),
-        0,
-        low(x.millimetres),
-        low(y.millimetres),
-        high(x.millimetres, y.millimetres),
+        highs(y.active, y.blank),
+        low(x.front),
+        low(x.sync),
+        low((y.front << 4) & 0xf0) | low(y.sync & 0xf),
+        low(highest),
+        low(width),
+        low(height),
+        highs(width, height),
         0,
         0,
         SYNC_FLAGS,
@@ -267,10 +313,10 @@ fn detailed(clock: u16) -> [u8; 18] {
 }
 
 /// A descriptor that is not a timing: `content` ends with a newline and is filled with spaces.
-fn descriptor(tag: u8, content: &[u8]) -> [u8; 18] {
+fn descriptor(tag: u8, flags: u8, content: &[u8]) -> [u8; 18] {
     let mut bytes = [b' '; 18];
     Cursor::new(&mut bytes)
-        .put(&[0, 0, 0, tag, 0])
+        .put(&[0, 0, 0, tag, flags])
         .put(content)
         .put(b"\n");
     bytes

@@ -42,6 +42,7 @@ mod text;
 pub mod access;
 pub mod addr;
 pub mod cfg;
+pub mod display;
 pub mod edid;
 pub mod edid_region;
 pub mod fault;

@@ -15,15 +15,22 @@ use kernel::prelude::*;
 
 mod access;
 mod alloc;
+mod aux;
 mod cfg;
 mod cfg_reset;
+mod display_port;
+mod display_reset;
 mod edid;
+mod edid_modes;
 #[cfg(any(test, CONFIG_KUNIT = "y"))]
 mod fakes;
 mod ggtt;
+mod gmbus;
 mod irq;
 mod mmio;
 mod opregion;
+mod plane;
+mod timing;
 mod types;
 mod vgpu;
 
