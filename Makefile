@@ -22,6 +22,9 @@ help:
 	@echo 'make kunit    the suites of the device model under KUnit, in a user-mode kernel'
 	@echo 'make fmt      format the sources'
 	@echo 'make clippy   lint the sources; a warning is an error'
+	@echo 'make host     the device model in user space: its suites, properties, and a soak test'
+	@echo 'make bench    what an access costs in the device model'
+	@echo 'make fuzz-model   fuzz the device model, a minute for each target; tests/host/fuzz/run does it longer'
 	@echo 'make fuzz     throw random scripts at the emulated GPU for a minute; tests/emulator/fuzz/run does it longer'
 	@echo 'make doc      the documentation of the crates, in build/target/doc'
 	@echo
@@ -50,6 +53,20 @@ clean:
 
 demo: setup
 	@tests/vm/demo --driver $(DRIVER)
+
+# --- the device model in user space ---
+
+host: setup
+	@$(in_root) tests/host/run test
+	@$(in_root) tests/host/run soak
+
+bench: setup
+	@$(in_root) tests/host/run bench
+
+fuzz-model: setup
+	@$(in_root) tests/host/fuzz/run all -max_total_time=60
+
+.PHONY: host bench fuzz-model
 
 test: setup-uml
 	@tests/test

@@ -157,10 +157,9 @@ impl EdidRegion {
             }
             Register::Size => self.size = value,
             Register::LinkState => self.link = self.next_link(value)?,
-            Register::BlobOffset
-            | Register::MaxSize
-            | Register::MaxWidth
-            | Register::MaxHeight => return Err(GuestFault::ReadOnly { at }.into()),
+            Register::BlobOffset | Register::MaxSize | Register::MaxWidth | Register::MaxHeight => {
+                return Err(GuestFault::ReadOnly { at }.into())
+            }
         }
         Ok(())
     }

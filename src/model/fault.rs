@@ -39,6 +39,12 @@ impl Fault {
     }
 }
 
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        fault.errno()
+    }
+}
+
 impl From<GuestFault> for Fault {
     fn from(fault: GuestFault) -> Self {
         Self::Guest(fault)

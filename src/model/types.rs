@@ -223,7 +223,7 @@ pub enum Resource {
     Ids,
 }
 
-/// Why there is no room for another vGPU; print it with `{}`. The answer to user space is `ENOSPC`.
+/// Why there is no room for another vGPU; print it with `{}`. As an [`Error`] it is `ENOSPC`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shortage {
     /// What is short.
@@ -246,8 +246,19 @@ impl Shortage {
     }
 }
 
+impl From<Shortage> for Error {
+    fn from(_: Shortage) -> Self {
+        ENOSPC
+    }
+}
+
 fn megabytes(out: &mut fmt::Formatter<'_>, what: &str, needed: u64, left: u64) -> fmt::Result {
-    write!(out, "{what}: {} MB needed, {} MB left", needed / MB, left / MB)
+    write!(
+        out,
+        "{what}: {} MB needed, {} MB left",
+        needed / MB,
+        left / MB
+    )
 }
 
 display!(Resolution, TypeName, Description<'_>, VgpuId, Shortage);

@@ -28,7 +28,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     // A file that is named by a path looks for its modules beside it, and they look below their own names.
     fs::write(target.join("files.rs"), modules)?;
-    fs::write(target.join("include.rs"), format!("#[allow(unused_imports)]\n#[path = {:?}]\nmod files;\n", target.join("files.rs")))?;
+    fs::write(
+        target.join("include.rs"),
+        format!("#[allow(unused_imports)]\n#[path = {:?}]\nmod files;\n", target.join("files.rs")),
+    )?;
     Ok(())
 }
 
@@ -39,7 +42,9 @@ fn kernel_tree() -> Result<PathBuf, Box<dyn Error>> {
     }
     let cache = match env::var_os("KVMGT_CACHE") {
         Some(cache) => PathBuf::from(cache),
-        None => PathBuf::from(env::var_os("HOME").ok_or("neither KDIR, KVMGT_CACHE nor HOME is set")?).join(".cache/kvmgt"),
+        None => {
+            PathBuf::from(env::var_os("HOME").ok_or("neither KDIR, KVMGT_CACHE nor HOME is set")?).join(".cache/kvmgt")
+        }
     };
     let series = env::var("KERNEL").unwrap_or_else(|_| "7.3".into());
     Ok(cache.join("kernel").join(series).join("tree"))

@@ -40,6 +40,7 @@ codes! {
     EFAULT = 14,
     EINVAL = 22,
     ENOTTY = 25,
+    ENOSPC = 28,
     EOVERFLOW = 75,
 }
 

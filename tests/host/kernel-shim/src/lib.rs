@@ -34,7 +34,7 @@ pub mod prelude {
     pub use crate::fmt_macro as fmt;
     pub use crate::macros::kunit_tests;
     pub use crate::{module, ThisModule};
-    pub use pin_init::Zeroable;
+    pub use pin_init::{Init, Zeroable};
 }
 
 /// The arguments of a format string.
@@ -62,5 +62,7 @@ pub trait Module: Sized {
 /// Declares a kernel module; in user space nothing comes of it.
 #[macro_export]
 macro_rules! module {
-    ($($key:ident: $value:tt),* $(,)?) => {};
+    (type: $module:ty, $($rest:tt)*) => {
+        const _: fn(&'static $crate::ThisModule) -> $crate::error::Result<$module> = <$module as $crate::Module>::init;
+    };
 }

@@ -11,7 +11,9 @@ pub fn kunit_tests(suite: TokenStream, module: TokenStream) -> TokenStream {
     let mut words = module.clone().into_iter().skip_while(|word| word.to_string() != "mod").skip(1);
     let name = words.next().map(|word: TokenTree| word.to_string());
     if name.as_ref() != Some(&suite) {
-        return format!("compile_error!(\"suite {suite} must be in a module of that name\");").parse().unwrap_or_default();
+        return format!("compile_error!(\"suite {suite} must be in a module of that name\");")
+            .parse()
+            .unwrap_or_default();
     }
     let mut tests: TokenStream = "#[cfg(test)]".parse().unwrap_or_default();
     tests.extend(module);

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Guest memory and an aperture that know what a vGPU may touch.
+
+use gvt_model::addr::{GmRange, Gpa};
+use gvt_model::ports::{Aperture, GuestMemory};
+use kernel::prelude::*;
+
+/// Where guest memory starts.
+pub const MEMORY: u64 = 0x7fff_0000;
+/// Bytes of guest memory.
+pub const MEMORY_SIZE: usize = 0x4000;
+
+/// The outside of a vGPU.
+pub struct Env {
+    memory: Vec<u8>,
+    slice: GmRange,
+    /// Accesses to guest memory, good and bad.
+    pub memory_accesses: u64,
+    /// Accesses to the aperture.
+    pub aperture_accesses: u64,
+}
+
+impl Env {
+    /// Guest memory that is all 0, and an aperture of which the vGPU has `slice`.
+    pub fn new(slice: GmRange) -> Self {
+        Self { memory: vec![0; MEMORY_SIZE], slice, memory_accesses: 0, aperture_accesses: 0 }
+    }
+
+    /// Guest memory, from [`MEMORY`] on.
+    pub fn memory(&mut self) -> &mut [u8] {
+        &mut self.memory
+    }
+
+    fn at(&mut self, gpa: Gpa, length: usize) -> Result<&mut [u8]> {
+        self.memory_accesses += 1;
+        // The one thing there is in guest memory is a mailbox in an OpRegion, which starts at a page below 4 GB.
+        assert_eq!((gpa.raw() % 4096, length), (0x200, 8), "not a mailbox: {length} bytes at {:#x}", gpa.raw());
+        assert!(gpa.raw() < 1 << 32, "no OpRegion is at {:#x}", gpa.raw());
+        let start = gpa.raw().checked_sub(MEMORY).ok_or(EFAULT)?;
+        let start = usize::try_from(start).map_err(|_| EFAULT)?;
+        self.memory.get_mut(start..start + length).ok_or(EFAULT)
+    }
+
+    fn check(&mut self, offset: u64, length: usize) {
+        self.aperture_accesses += 1;
+        let inside = offset >= self.slice.start() && offset + length as u64 <= self.slice.end();
+        assert!(inside, "{length} bytes at {offset:#x} of the aperture are not the vGPU's");
+    }
+}
+
+impl GuestMemory for Env {
+    fn read_guest(&mut self, gpa: Gpa, buf: &mut [u8]) -> Result {
+        let bytes = self.at(gpa, buf.len())?;
+        buf.copy_from_slice(bytes);
+        Ok(())
+    }
+
+    fn write_guest(&mut self, gpa: Gpa, data: &[u8]) -> Result {
+        self.at(gpa, data.len())?.copy_from_slice(data);
+        Ok(())
+    }
+}
+
+impl Aperture for Env {
+    fn read_aperture(&mut self, offset: u64, buf: &mut [u8]) -> Result {
+        self.check(offset, buf.len());
+        buf.fill(0x5a);
+        Ok(())
+    }
+
+    fn write_aperture(&mut self, offset: u64, data: &[u8]) -> Result {
+        self.check(offset, data.len());
+        Ok(())
+    }
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What happens when there is no memory.
+
+use kernel::prelude::*;
+
+#[kunit_tests(gvt_alloc)]
+mod gvt_alloc {
+    use super::*;
+    use crate::fakes::{
+        setup,
+        HostConfig,
+        Machine,
+        CONFIG, //
+    };
+    use gvt_model::vgpu::Vgpu;
+
+    /// More allocations than a vGPU makes.
+    const MANY: usize = 32;
+
+    /// Lets the allocation after `count` others fail, where that can be done: in user space.
+    #[cfg(not(CONFIG_RUST))]
+    fn fail_after(count: Option<usize>) {
+        kernel::testing::fail_after(count);
+    }
+
+    #[cfg(CONFIG_RUST)]
+    fn fail_after(_: Option<usize>) {}
+
+    /// How many allocations are held, where that can be told.
+    #[cfg(not(CONFIG_RUST))]
+    fn held() -> usize {
+        kernel::testing::held()
+    }
+
+    #[cfg(CONFIG_RUST)]
+    fn held() -> usize {
+        0
+    }
+
+    #[test]
+    fn a_vgpu_is_made_whole_or_not_at_all() -> Result {
+        let host = HostConfig::new(1)?;
+        let setup = setup(&host)?;
+        let before = held();
+        let mut failures = 0;
+        for count in 0..MANY {
+            fail_after(Some(count));
+            let vgpu = Vgpu::new(&setup);
+            fail_after(None);
+            match vgpu {
+                Ok(_) => break,
+                Err(error) => assert_eq!(error, ENOMEM),
+            }
+            assert_eq!(held(), before);
+            failures = count + 1;
+        }
+        assert_eq!(held(), before);
+        // Configuration space twice, registers, page table entries, OpRegion.
+        assert_eq!(failures, if cfg!(CONFIG_RUST) { 0 } else { 5 });
+        Ok(())
+    }
+
+    #[test]
+    fn a_vgpu_in_use_allocates_nothing() -> Result {
+        let mut machine = Machine::new()?;
+        fail_after(Some(0));
+        let before = held();
+        machine.put(CONFIG, 0x10, 4, 0xffff_ffff)?;
+        machine.vgpu.reset();
+        assert_eq!(machine.get(CONFIG, 0x10, 4)?, 4);
+        fail_after(None);
+        assert_eq!(held(), before);
+        Ok(())
+    }
+}

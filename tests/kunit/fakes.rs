@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the suites stand on: a GPU to make vGPUs of, guest memory, an aperture, and text to compare.
+
+use core::fmt;
+
+use gvt_model::{
+    addr::{
+        GmRange,
+        Gpa, //
+    },
+    fault::Fault,
+    platform::{
+        Platform,
+        CONFIG_SIZE, //
+    },
+    ports::{
+        Aperture,
+        GuestMemory, //
+    },
+    region::Position,
+    types::{
+        HostResources,
+        Pool,
+        Resolution,
+        VgpuId,
+        TYPES, //
+    },
+    vgpu::{
+        Setup,
+        Vgpu, //
+    },
+};
+use kernel::prelude::*;
+
+pub(crate) const MB: u64 = 1 << 20;
+
+pub(crate) const BAR0: u32 = 0;
+pub(crate) const APERTURE: u32 = 2;
+pub(crate) const CONFIG: u32 = 7;
+pub(crate) const OPREGION: u32 = 9;
+pub(crate) const EDID: u32 = 10;
+
+/// Where guest memory is.
+pub(crate) const MEMORY: u64 = 0x7fff_0000;
+const MEMORY_SIZE: usize = 0x4000;
+
+pub(crate) const BAR0_SIZE: u64 = 16 * MB;
+pub(crate) const BAR2_SIZE: u64 = 256 * MB;
+pub(crate) const MSI_CAP: u8 = 0xac;
+pub(crate) const POWER_CAP: u64 = 0xd0;
+
+/// Configuration space of a GPU, with values of the host that depend on a seed, and zeros nowhere.
+pub(crate) struct HostConfig(KVec<u8>);
+
+impl HostConfig {
+    pub(crate) fn new(seed: u8) -> Result<Self> {
+        let mut host = Self(KVec::zeroed(CONFIG_SIZE, GFP_KERNEL)?);
+        for (number, byte) in (seed..=255).cycle().zip(host.0.iter_mut()) {
+            *byte = number | 1;
+        }
+        // What is the same for all GPUs of this kind: identity and the lists of capabilities.
+        host.put(0x00, &[0x86, 0x80, 0x12, 0x19]);
+        host.put(0x06, &[0x10 | (seed & 0x08), seed & 0xf9]);
+        host.put(0x08, &[0x06, 0x00, 0x00, 0x03]);
+        host.put(0x0e, &[0x00]);
+        host.put(0x10, &[0x04, 0x00, seed, 0xde]);
+        host.put(0x18, &[0x0c, 0x00, seed, 0xc0]);
+        host.put(0x2c, &[0x28, 0x10, 0x1b, 0x06]);
+        host.put(0x34, &[0x40, 0x00, 0x00, 0x00]);
+        host.put(0x3d, &[0x01]);
+        host.put(0x40, &[0x09, 0x70, 0x0c, 0x01, 1, 2, 3, 4, 5, 6, 7, 8]);
+        host.put(0x50, &[0xc1, seed]);
+        host.put(0x54, &[0x39, 0x02, 0x00, 0x00]);
+        host.put(0x62, &[0x03]);
+        host.put(0x70, &[0x10, 0xac, 0x92, 0x00, 0x00, 0x80, 0x00, 0x10]);
+        host.put(0x94, &[0x00, 0x00, 0x00, 0x00]);
+        host.put(0xac, &[0x05, 0xd0, seed & 0x71, 0x00]);
+        host.put(0xd0, &[0x01, 0x00, 0x22, 0x00, seed & 0xf7]);
+        host.put(0x100, &[0x1b, 0x00, 0x01, 0x20, 0x02, 0x14]);
+        host.put(0x200, &[0x0f, 0x00, 0x01, 0x30, 0x20, 0x00]);
+        host.put(
+            0x300,
+            &[0x13, 0x00, 0x01, 0x00, seed, seed, seed, seed & 0x7f],
+        );
+        host.put(0x308, &[0x00, 0x80, 0x00, 0x00]);
+        Ok(host)
+    }
+
+    pub(crate) fn put(&mut self, offset: usize, data: &[u8]) {
+        for (to, from) in self.0.iter_mut().skip(offset).zip(data) {
+            *to = *from;
+        }
+    }
+
+    pub(crate) fn array(&self) -> Result<&[u8; CONFIG_SIZE]> {
+        <&[u8; CONFIG_SIZE]>::try_from(&*self.0).map_err(|_| EINVAL)
+    }
+}
+
+/// The identifier of the first vGPU.
+pub(crate) fn first_id() -> Result<VgpuId> {
+    let host = HostResources {
+        aperture: 1024 * MB,
+        ggtt_total: 4096 * MB,
+        fences: 32,
+    };
+    let [conf, ..] = &TYPES;
+    Ok(Pool::new(&host).take(conf)?)
+}
+
+/// What a vGPU is made from, with low memory at 64 MB and high memory at 1 GB.
+pub(crate) fn setup(host: &HostConfig) -> Result<Setup<'_>> {
+    Ok(Setup {
+        platform: Platform::Skylake,
+        id: first_id()?,
+        host_config: host.array()?,
+        bar0_size: BAR0_SIZE,
+        bar2_size: BAR2_SIZE,
+        msi_cap: MSI_CAP,
+        low: GmRange::new(64 * MB, 64 * MB)?,
+        high: GmRange::new(1024 * MB, 384 * MB)?,
+        fences: 4,
+        resolution: Resolution::Xga,
+    })
+}
+
+/// Guest memory and an aperture that remembers its last access.
+pub(crate) struct FakeEnv {
+    memory: KVec<u8>,
+    /// Accesses to guest memory.
+    pub(crate) accesses: usize,
+    /// Offset and length of the last access to the aperture.
+    pub(crate) aperture: Option<(u64, usize)>,
+    /// What the aperture answers.
+    pub(crate) aperture_result: Result,
+}
+
+impl FakeEnv {
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Self {
+            memory: KVec::zeroed(MEMORY_SIZE, GFP_KERNEL)?,
+            accesses: 0,
+            aperture: None,
+            aperture_result: Ok(()),
+        })
+    }
+
+    fn at(&mut self, gpa: Gpa, length: usize) -> Result<&mut [u8]> {
+        self.accesses = self.accesses.wrapping_add(1);
+        let start = gpa.raw().checked_sub(MEMORY).ok_or(EFAULT)?;
+        let start = usize::try_from(start).map_err(|_| EFAULT)?;
+        let end = start.checked_add(length).ok_or(EFAULT)?;
+        self.memory.get_mut(start..end).ok_or(EFAULT)
+    }
+}
+
+impl GuestMemory for FakeEnv {
+    fn read_guest(&mut self, gpa: Gpa, buf: &mut [u8]) -> Result {
+        let bytes = self.at(gpa, buf.len())?;
+        buf.copy_from_slice(bytes);
+        Ok(())
+    }
+
+    fn write_guest(&mut self, gpa: Gpa, data: &[u8]) -> Result {
+        self.at(gpa, data.len())?.copy_from_slice(data);
+        Ok(())
+    }
+}
+
+impl Aperture for FakeEnv {
+    fn read_aperture(&mut self, offset: u64, buf: &mut [u8]) -> Result {
+        self.aperture = Some((offset, buf.len()));
+        buf.fill(0x5a);
+        self.aperture_result
+    }
+
+    fn write_aperture(&mut self, offset: u64, data: &[u8]) -> Result {
+        self.aperture = Some((offset, data.len()));
+        self.aperture_result
+    }
+}
+
+/// A vGPU with what is around it.
+pub(crate) struct Machine {
+    pub(crate) vgpu: Vgpu,
+    pub(crate) env: FakeEnv,
+}
+
+impl Machine {
+    pub(crate) fn new() -> Result<Self> {
+        let host = HostConfig::new(7)?;
+        Self::with(&setup(&host)?)
+    }
+
+    pub(crate) fn with(setup: &Setup<'_>) -> Result<Self> {
+        Ok(Self {
+            vgpu: Vgpu::new(setup)?,
+            env: FakeEnv::new()?,
+        })
+    }
+
+    /// Reads a number of `width` bytes, at most 8.
+    pub(crate) fn get(&mut self, index: u32, offset: u64, width: usize) -> Result<u64, Fault> {
+        let mut bytes = [0; 8];
+        let at = Position::new(index, offset).map_err(Fault::Host)?;
+        let data = bytes.get_mut(..width).ok_or(Fault::Host(EINVAL))?;
+        self.vgpu.read(at, data, &mut self.env)?;
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    /// Writes a number of `width` bytes, at most 8.
+    pub(crate) fn put(
+        &mut self,
+        index: u32,
+        offset: u64,
+        width: usize,
+        value: u64,
+    ) -> Result<(), Fault> {
+        let bytes = value.to_le_bytes();
+        let at = Position::new(index, offset).map_err(Fault::Host)?;
+        let data = bytes.get(..width).ok_or(Fault::Host(EINVAL))?;
+        self.vgpu.write(at, data, &mut self.env)
+    }
+}
+
+/// Text of at most 256 bytes.
+pub(crate) struct Text {
+    bytes: [u8; 256],
+    length: usize,
+}
+
+impl Text {
+    pub(crate) fn of(value: &dyn fmt::Display) -> Self {
+        use fmt::Write as _;
+
+        let mut text = Self {
+            bytes: [0; 256],
+            length: 0,
+        };
+        if write!(text, "{value}").is_err() {
+            text.length = 0;
+        }
+        text
+    }
+
+    pub(crate) fn is(&self, expected: &str) -> bool {
+        self.written() == expected.as_bytes()
+    }
+
+    pub(crate) fn starts_with(&self, expected: &str) -> bool {
+        self.written().starts_with(expected.as_bytes())
+    }
+
+    fn written(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+}
+
+impl fmt::Write for Text {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        let end = self.length.checked_add(part.len()).ok_or(fmt::Error)?;
+        let room = self.bytes.get_mut(self.length..end).ok_or(fmt::Error)?;
+        room.copy_from_slice(part.as_bytes());
+        self.length = end;
+        Ok(())
+    }
+}
