@@ -14,7 +14,8 @@ use gvt_model::{
     addr::Gpa,
     ports::{
         Aperture,
-        GuestMemory, //
+        GuestMemory,
+        Hardware, //
     },
 };
 use kernel::prelude::*;
@@ -47,5 +48,15 @@ impl Aperture for Env<'_> {
         self.partition
             .low
             .aperture_write(&self.gpu.wake(), offset, data)
+    }
+}
+
+impl Hardware for Env<'_> {
+    fn read_register(&mut self, offset: u32) -> Result<u32> {
+        self.gpu.wake().read(offset)
+    }
+
+    fn write_fence(&mut self, number: usize, value: u64) -> Result {
+        self.partition.fences.write(&self.gpu.wake(), number, value)
     }
 }

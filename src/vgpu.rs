@@ -22,9 +22,9 @@ use gvt_kapi::{
 };
 use gvt_model::{
     addr::GmRange,
+    effect::Effects,
     fault::Fault,
     irq::Vector,
-    platform::Platform,
     region::Position,
     types::{
         TypeConf,
@@ -84,16 +84,12 @@ impl Vgpu {
     /// # Errors
     ///
     /// `ENOMEM`; `EINVAL` if the host's configuration space is not that of a GPU.
-    pub(crate) fn new(
-        claim: Claim,
-        platform: Platform,
-        conf: &'static TypeConf,
-    ) -> Result<impl PinInit<Self, Error>> {
+    pub(crate) fn new(claim: Claim, conf: &'static TypeConf) -> Result<impl PinInit<Self, Error>> {
         let id = claim.id;
         let gpu = claim.gpu();
         let partition = &claim.partition;
         let model = model::Vgpu::new(&model::Setup {
-            platform,
+            registers: claim.registers(),
             id,
             host_config: gpu.initial_config(),
             bar0_size: gpu.bar_size(0),
@@ -189,7 +185,7 @@ impl Vgpu {
         let mut state = self.state.lock();
         let State { model, claim, .. } = &mut *state;
         let claim = claim.as_ref().ok_or(ENODEV)?;
-        model.reset();
+        model.reset(claim.registers());
         claim.partition.scrub(&claim.gpu().wake());
         Ok(())
     }
@@ -205,7 +201,7 @@ impl Vgpu {
     ///
     /// `EFAULT` for what was asked wrongly, and what the host's failure was otherwise; the reason is in the kernel log.
     pub(crate) fn read(&self, device: &Opened<'_, Self>, at: Position, data: &mut [u8]) -> Result {
-        self.access(device, |model, env| model.read(at, data, env))
+        self.access(device, |model, host| model.read(at, data, host))
     }
 
     /// Writes a naturally aligned piece of a region.
@@ -214,23 +210,31 @@ impl Vgpu {
     ///
     /// As for [`read`](Self::read).
     pub(crate) fn write(&self, device: &Opened<'_, Self>, at: Position, data: &[u8]) -> Result {
-        self.access(device, |model, env| model.write(at, data, env))
+        self.access(device, |model, host| model.write(at, data, host))
     }
 
     fn access(
         &self,
         device: &Opened<'_, Self>,
-        body: impl FnOnce(&mut model::Vgpu, &mut Env<'_>) -> Result<(), Fault>,
+        body: impl FnOnce(&mut model::Vgpu, &mut model::Host<'_>) -> Result<(), Fault>,
     ) -> Result {
+        let mut effects = Effects::new();
         let mut state = self.state.lock();
         let State { model, claim, .. } = &mut *state;
         let claim = claim.as_ref().ok_or(EFAULT)?;
-        let mut env = Env {
-            device,
-            gpu: claim.gpu(),
-            partition: &claim.partition,
-        };
-        body(model, &mut env).map_err(|fault| {
+        let result = body(
+            model,
+            &mut model::Host {
+                registers: claim.registers(),
+                env: &mut Env {
+                    device,
+                    gpu: claim.gpu(),
+                    partition: &claim.partition,
+                },
+                effects: &mut effects,
+            },
+        )
+        .map_err(|fault| {
             guest_warn!(
                 self.warnings,
                 claim.gpu().device(),
@@ -238,7 +242,26 @@ impl Vgpu {
                 self.id
             );
             fault.errno()
-        })
+        });
+        for note in effects.notes() {
+            guest_warn!(
+                self.warnings,
+                claim.gpu().device(),
+                "vGPU {}: {note}\n",
+                self.id
+            );
+        }
+        drop(state);
+        self.perform(&effects);
+        result
+    }
+
+    /// Does what an access wants done; the lock must not be held.
+    fn perform(&self, effects: &Effects) {
+        if effects.injects_msi() {
+            let sent = self.triggers.fire(Vector::Msi);
+            gvt_kapi::trace::inject_msi(self.id.get().into(), sent);
+        }
     }
 
     /// Maps `vma` to graphics memory from `offset` in BAR 2 on, which the model has found to be the

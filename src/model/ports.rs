@@ -41,7 +41,25 @@ pub trait Aperture {
     fn write_aperture(&mut self, offset: u64, data: &[u8]) -> Result;
 }
 
-/// All ports at once.
-pub trait Env: GuestMemory + Aperture {}
+/// Registers of the GPU itself.
+pub trait Hardware {
+    /// Reads a register that tells the same to everyone, as a clock does.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps it from being read.
+    fn read_register(&mut self, offset: u32) -> Result<u32>;
 
-impl<T: GuestMemory + Aperture + ?Sized> Env for T {}
+    /// Writes a fence of the vGPU, which counts them from 0; one that is not 0 covers nothing but
+    /// the aperture of the vGPU.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps it from being written.
+    fn write_fence(&mut self, number: usize, value: u64) -> Result;
+}
+
+/// All ports at once.
+pub trait Env: GuestMemory + Aperture + Hardware {}
+
+impl<T: GuestMemory + Aperture + Hardware + ?Sized> Env for T {}

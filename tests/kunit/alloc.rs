@@ -67,7 +67,7 @@ mod gvt_alloc {
         fail_after(Some(0));
         let before = held();
         machine.put(CONFIG, 0x10, 4, 0xffff_ffff)?;
-        machine.vgpu.reset();
+        machine.reset();
         assert_eq!(machine.get(CONFIG, 0x10, 4)?, 4);
         fail_after(None);
         assert_eq!(held(), before);

@@ -25,7 +25,7 @@ fn accesses(criterion: &mut Criterion) {
         ("pte read", at(0, PTE), 8),
     ] {
         criterion.bench_function(name, |bencher| {
-            bencher.iter(|| rig.vgpu.read(black_box(at), &mut data[..width], &mut rig.env));
+            bencher.iter(|| rig.read_piece(black_box(at), &mut data[..width]));
         });
     }
     for (name, at, width) in [
@@ -36,7 +36,7 @@ fn accesses(criterion: &mut Criterion) {
         ("half pte write", at(0, PTE), 4),
     ] {
         criterion.bench_function(name, |bencher| {
-            bencher.iter(|| rig.vgpu.write(black_box(at), &data[..width], &mut rig.env));
+            bencher.iter(|| rig.write_piece(black_box(at), &data[..width]));
         });
     }
 }
@@ -55,7 +55,7 @@ fn splits(criterion: &mut Criterion) {
 
 fn life(criterion: &mut Criterion) {
     let mut rig = Rig::new().expect("a vGPU");
-    criterion.bench_function("reset", |bencher| bencher.iter(|| rig.vgpu.reset()));
+    criterion.bench_function("reset", |bencher| bencher.iter(|| rig.reset()));
 }
 
 criterion_group!(benches, accesses, splits, life);

@@ -3,7 +3,7 @@
 //! Guest memory and an aperture that know what a vGPU may touch.
 
 use gvt_model::addr::{GmRange, Gpa};
-use gvt_model::ports::{Aperture, GuestMemory};
+use gvt_model::ports::{Aperture, GuestMemory, Hardware};
 use kernel::prelude::*;
 
 /// Where guest memory starts.
@@ -19,12 +19,15 @@ pub struct Env {
     pub memory_accesses: u64,
     /// Accesses to the aperture.
     pub aperture_accesses: u64,
+    /// Fences that were written.
+    pub fences: u64,
+    clock: u32,
 }
 
 impl Env {
     /// Guest memory that is all 0, and an aperture of which the vGPU has `slice`.
     pub fn new(slice: GmRange) -> Self {
-        Self { memory: vec![0; MEMORY_SIZE], slice, memory_accesses: 0, aperture_accesses: 0 }
+        Self { memory: vec![0; MEMORY_SIZE], slice, memory_accesses: 0, aperture_accesses: 0, fences: 0, clock: 0 }
     }
 
     /// Guest memory, from [`MEMORY`] on.
@@ -71,6 +74,24 @@ impl Aperture for Env {
 
     fn write_aperture(&mut self, offset: u64, data: &[u8]) -> Result {
         self.check(offset, data.len());
+        Ok(())
+    }
+}
+
+impl Hardware for Env {
+    fn read_register(&mut self, offset: u32) -> Result<u32> {
+        // The one thing that a guest may read of the hardware is the time of an engine.
+        assert!(matches!(offset & 0xfff, 0x358 | 0x35c), "register {offset:#x} is not the guest's to read");
+        self.clock += 1;
+        Ok(self.clock)
+    }
+
+    fn write_fence(&mut self, number: usize, value: u64) -> Result {
+        assert!(number < 4, "the vGPU has no fence {number}");
+        let (first, last) = (value & 0xffff_f000, value >> 32 & 0xffff_f000);
+        let inside = first >= self.slice.start() && first <= last && last < self.slice.end();
+        assert!(value == 0 || inside, "fence {value:#x} covers what is not the vGPU's");
+        self.fences += 1;
         Ok(())
     }
 }

@@ -3,15 +3,19 @@
 //! A vGPU in the hands of a VMM.
 
 use std::fmt::{self, Write as _};
+use std::sync::LazyLock;
 
 use gvt_model::addr::GmRange;
 use gvt_model::cfg::MsiState;
+use gvt_model::effect::Effects;
+use gvt_model::engine::{EngineId, Engines};
 use gvt_model::fault::Fault;
 use gvt_model::irq::{irq_info, SetIrqs};
+use gvt_model::mmio::map::RegisterMap;
 use gvt_model::platform::{Platform, CONFIG_SIZE};
 use gvt_model::region::{Position, REGION_COUNT};
 use gvt_model::types::{HostResources, Pool, Resolution, TYPES};
-use gvt_model::vgpu::{Setup, Vgpu};
+use gvt_model::vgpu::{Host, Setup, Vgpu};
 use kernel::error::Error;
 
 use crate::env::Env;
@@ -55,6 +59,15 @@ pub fn host_config() -> [u8; CONFIG_SIZE] {
     config
 }
 
+/// The registers of a GPU with all engines, and values of the host in all of them.
+pub fn registers() -> &'static RegisterMap {
+    static REGISTERS: LazyLock<RegisterMap> = LazyLock::new(|| {
+        let engines = EngineId::ALL.into_iter().fold(Engines::NONE, Engines::with);
+        RegisterMap::new(Platform::Skylake, engines, &[0xa5; 2 << 20]).expect("memory for the registers")
+    });
+    &REGISTERS
+}
+
 /// A vGPU with what is around it.
 pub struct Rig {
     /// The vGPU.
@@ -73,7 +86,7 @@ impl Rig {
         let host = HostResources { aperture: 1024 * MB, ggtt_total: 4096 * MB, fences: 32 };
         let low = GmRange::new(LOW.0, LOW.1)?;
         let setup = Setup {
-            platform: Platform::Skylake,
+            registers: registers(),
             id: Pool::new(&host).take(&TYPES[0])?,
             host_config: &host_config(),
             bar0_size: 16 * MB,
@@ -87,6 +100,31 @@ impl Rig {
         Ok(Self { vgpu: Vgpu::new(&setup)?, env: Env::new(low) })
     }
 
+    /// Reads what the model takes at once.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Vgpu::read`].
+    pub fn read_piece(&mut self, at: Position, data: &mut [u8]) -> Result<(), Fault> {
+        let mut effects = Effects::new();
+        self.vgpu.read(at, data, &mut Host { registers: registers(), env: &mut self.env, effects: &mut effects })
+    }
+
+    /// Writes what the model takes at once.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Vgpu::write`].
+    pub fn write_piece(&mut self, at: Position, data: &[u8]) -> Result<(), Fault> {
+        let mut effects = Effects::new();
+        self.vgpu.write(at, data, &mut Host { registers: registers(), env: &mut self.env, effects: &mut effects })
+    }
+
+    /// `VFIO_DEVICE_RESET`.
+    pub fn reset(&mut self) {
+        self.vgpu.reset(registers());
+    }
+
     /// Does what the driver does for a `pread` into `data`.
     ///
     /// # Errors
@@ -96,7 +134,7 @@ impl Rig {
         let at = Position::decode(position)?;
         for piece in at.pieces(data.len())? {
             let part = Position::new(at.index(), piece.offset)?;
-            self.vgpu.read(part, &mut data[piece.bytes], &mut self.env).map_err(|fault| answer(&fault))?;
+            self.read_piece(part, &mut data[piece.bytes]).map_err(|fault| answer(&fault))?;
         }
         Ok(())
     }
@@ -110,7 +148,7 @@ impl Rig {
         let at = Position::decode(position)?;
         for piece in at.pieces(data.len())? {
             let part = Position::new(at.index(), piece.offset)?;
-            self.vgpu.write(part, &data[piece.bytes], &mut self.env).map_err(|fault| answer(&fault))?;
+            self.write_piece(part, &data[piece.bytes]).map_err(|fault| answer(&fault))?;
         }
         Ok(())
     }
@@ -143,7 +181,7 @@ impl Rig {
                 request.action(&payload[..request.payload_len()]).is_ok()
             }),
             Op::Reset => {
-                self.vgpu.reset();
+                self.reset();
                 assert_eq!(self.vgpu.msi(), MsiState::Off);
                 assert!(!self.vgpu.d3_entered());
                 true

@@ -76,7 +76,7 @@ proptest! {
         }
         let now = config(&mut rig);
         prop_assert!(now == last);
-        rig.vgpu.reset();
+        rig.reset();
         prop_assert!(config(&mut rig) == fresh);
     }
 
@@ -302,7 +302,7 @@ fn bar0_offset() -> impl Strategy<Value = u64> {
     let pte = |address: u64| 8 * MB + address / 512;
     let edges = [
         8,
-        0x2030,
+        0x2_8000,
         0x7_7ff8,
         0x7_9008,
         2 * MB,
