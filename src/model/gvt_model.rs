@@ -21,6 +21,7 @@
 //! | `VFIO_DEVICE_GET_IRQ_INFO`, `VFIO_DEVICE_SET_IRQS` | [`irq`] |
 //! | what went wrong | [`fault::Fault`] |
 //! | what the registers of the GPU are | [`mmio::map::RegisterMap`] |
+//! | what changes hands with an engine | [`mmio::switched::switched`] |
 //! | what to do after an access | [`effect::Effects`] |
 //! | an event on the GPU | [`interrupt::Event`], [`vgpu::Vgpu::raise`] |
 //!

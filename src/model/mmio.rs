@@ -13,6 +13,7 @@ pub mod map;
 mod pvinfo;
 mod registers;
 pub mod row;
+pub mod switched;
 mod table;
 
 use kernel::{

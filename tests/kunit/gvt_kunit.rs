@@ -20,9 +20,12 @@ mod cfg_reset;
 mod edid;
 #[cfg(any(test, CONFIG_KUNIT = "y"))]
 mod fakes;
+mod handlers;
+mod interrupt;
 mod irq;
 mod mmio;
 mod opregion;
+mod registers;
 mod types;
 mod vgpu;
 

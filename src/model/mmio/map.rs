@@ -54,7 +54,7 @@ impl RegisterMap {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`.
+    /// `ENOMEM`; `EINVAL` if the table has a register twice, which the suites rule out.
     pub fn new(platform: Platform, engines: Engines, host: &[u8]) -> Result<Self> {
         let mut map = Self {
             platform,
@@ -73,7 +73,7 @@ impl RegisterMap {
         let mut start = 0;
         while u64::from(start) < MMIO_SIZE {
             page.fill(0);
-            map.lay_out(start, &mut page);
+            map.lay_out(start, &mut page)?;
             map.add_page(&page)?;
             map.add_starts(start, &page, host)?;
             start = start.checked_add(PAGE_BYTES).ok_or(EINVAL)?;
@@ -91,7 +91,7 @@ impl RegisterMap {
     }
 
     /// Enters the rows that have registers in the page at `start`.
-    fn lay_out(&self, start: u32, page: &mut [u16]) {
+    fn lay_out(&self, start: u32, page: &mut [u16]) -> Result {
         let end = start.saturating_add(PAGE_BYTES);
         for (number, row) in (1u16..).zip(self.rows.iter().copied()) {
             for first in (0..).map_while(|time| self.first(row, time)) {
@@ -99,11 +99,15 @@ impl RegisterMap {
                 let inside = first.max(start)..last.min(end);
                 for offset in inside.step_by(4) {
                     if let Some(entry) = page.get_mut(word(offset)) {
+                        if self.row(*entry).is_some_and(|known| !is_block(known)) {
+                            return Err(EINVAL);
+                        }
                         *entry = number;
                     }
                 }
             }
         }
+        Ok(())
     }
 
     /// The offset of the first register of a row, when they come for the time `time`, from 0 on.
@@ -203,6 +207,11 @@ impl RegisterMap {
             .saturating_add(blocks)
             .saturating_add(starts)
     }
+}
+
+/// Whether other rows may be inside of this one.
+fn is_block(row: &Row) -> bool {
+    BLOCKS.iter().any(|block| core::ptr::eq(block, row))
 }
 
 /// The number of a register in its page.

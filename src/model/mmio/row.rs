@@ -179,6 +179,13 @@ const fn row(platforms: Platforms, place: Place, name: &'static str) -> Row {
 }
 
 impl Row {
+    /// Where it starts, in BAR0 or in the registers of an engine.
+    pub(super) const fn offset(&self) -> u32 {
+        match self.place {
+            Place::Fixed(offset) | Place::Engine(offset) => offset,
+        }
+    }
+
     /// `count` registers that follow one another.
     pub(super) const fn words(self, count: u32) -> Self {
         Self {

@@ -51,7 +51,7 @@ pub(super) static BLOCKS: [Row; 6] = [
 ];
 
 /// All other registers.
-pub(super) static TABLES: [&[Row]; 8] = [
+pub(super) static TABLES: [&[Row]; 8] = sorted([
     &gt::GT,
     &ring::RING,
     &interrupts::INTERRUPTS,
@@ -60,4 +60,22 @@ pub(super) static TABLES: [&[Row]; 8] = [
     &south::SOUTH,
     &uncore::UNCORE,
     &broxton::BROXTON,
-];
+]);
+
+/// The tables, if in each of them the rows are in the order of their offsets, all multiples of 4;
+/// otherwise this does not compile.
+const fn sorted<const N: usize>(tables: [&'static [Row]; N]) -> [&'static [Row]; N] {
+    let mut left = tables.as_slice();
+    while let [rows, rest @ ..] = left {
+        let mut rows = *rows;
+        let mut last = 0;
+        while let [row, others @ ..] = rows {
+            let offset = row.offset();
+            assert!(offset >= last && offset % 4 == 0 && row.stride % 4 == 0);
+            last = offset;
+            rows = others;
+        }
+        left = rest;
+    }
+    tables
+}
