@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use exercise::{Op, Rig, Source, HIGH, LOW, MEMORY, MEMORY_SIZE};
+use exercise::{Op, Registers, Rig, Source, HIGH, LOW, MEMORY, MEMORY_SIZE};
 use gvt_model::access::Pieces;
 use gvt_model::edid::{monitor, validate, Edid};
 use gvt_model::irq::{IrqAction, SetIrqs, SetIrqsHeader, Vector};
@@ -105,6 +105,15 @@ proptest! {
                     }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_guest_stays_within_its_bounds(script in vec(any::<u8>(), 0..4000)) {
+        let mut source = Source::new(&script);
+        let mut registers = Registers::new(&mut source);
+        while !source.is_empty() {
+            registers.step(&mut source);
         }
     }
 
