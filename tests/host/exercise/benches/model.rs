@@ -21,6 +21,7 @@ fn accesses(criterion: &mut Criterion) {
     for (name, at, width) in [
         ("config read", at(7, 0x10), 4),
         ("register read", at(0, 0x2030), 4),
+        ("untracked register read", at(0, 0x2_8000), 4),
         ("pvinfo read", at(0, 0x7_8040), 4),
         ("pte read", at(0, PTE), 8),
     ] {
@@ -31,6 +32,9 @@ fn accesses(criterion: &mut Criterion) {
     for (name, at, width) in [
         ("config write", at(7, 0x10), 4),
         ("register write", at(0, 0x2030), 4),
+        ("masked register write", at(0, 0x2580), 4),
+        ("byte of a register write", at(0, 0x2031), 1),
+        ("interrupt identity write", at(0, 0x4_4308), 4),
         ("pvinfo write", at(0, 0x7_8830), 4),
         ("pte write", at(0, PTE), 8),
         ("half pte write", at(0, PTE), 4),
