@@ -35,13 +35,16 @@ pub mod ops;
 /// Size of the PCI configuration space that i915 takes a copy of.
 pub const CONFIG_SIZE: usize = 4096;
 
+/// Size of the registers that i915 takes a copy of.
+pub const REGISTERS_SIZE: usize = 2 << 20;
+
 /// An i915 device that has lent itself to a device model.
 ///
 /// i915 waits until the last of these is dropped before it goes on with its own removal.
 ///
 /// # Invariants
 ///
-/// `raw` is valid, bound, and has its snapshot of the configuration space.
+/// `raw` is valid, bound, and has its snapshots of the configuration space and of the registers.
 pub struct Gpu {
     raw: NonNull<bindings::drm_i915_private>,
     gone: Arc<Completion>,
@@ -121,6 +124,15 @@ impl Gpu {
         // SAFETY: By the type invariant the snapshot is there; i915 made it of this size and frees
         // it when `self` is gone.
         unsafe { &*config.cast::<[u8; CONFIG_SIZE]>() }
+    }
+
+    /// The registers as they were when i915 took its snapshot for the device model; those that it
+    /// does not know as the device model's are 0.
+    pub fn initial_registers(&self) -> &[u8; REGISTERS_SIZE] {
+        // SAFETY: By the type invariant `raw` is valid.
+        let registers = unsafe { bindings::gvt_helper_i915_initial_registers(self.as_raw()) };
+        // SAFETY: As for the configuration space: both snapshots are taken and freed together.
+        unsafe { &*registers.cast::<[u8; REGISTERS_SIZE]>() }
     }
 
     /// Whether i915 has given its GPU up after a failed reset: it accepts no work then.

@@ -8,12 +8,18 @@ use crate::{
 };
 use gvt_kapi::{
     i915::{
+        engine::engines,
         ops::DeviceModel,
         Gpu, //
     },
     mdev, //
 };
 use gvt_model::{
+    engine::{
+        EngineId,
+        Engines, //
+    },
+    mmio::map::RegisterMap,
     platform::{
         Platform,
         MAX_VGPUS, //
@@ -53,8 +59,8 @@ impl DeviceModel for Model {
         })
     }
 
-    // A virtual GPU keeps nothing in the hardware that a suspend of the host loses: its fences are
-    // off, and its page table entries, which i915 does not restore, are written again.
+    // What a virtual GPU has in the hardware i915 does not restore: its page table entries, which
+    // are written again, and its fences, which say nothing while all entries lead to one page.
     fn resume(offer: &Offer) {
         offer.device.restore();
     }
@@ -113,6 +119,7 @@ pub(crate) struct Kind {
 pub(crate) struct GvtDevice {
     pub(crate) gpu: Arc<Gpu>,
     pub(crate) platform: Platform,
+    pub(crate) registers: RegisterMap,
     host: HostResources,
     #[pin]
     registry: Mutex<Registry>,
@@ -140,6 +147,10 @@ impl GvtDevice {
             ggtt_total: gpu.ggtt_size(),
             fences: gpu.fence_count(),
         };
+        let engines = engines(&gpu)
+            .filter_map(|engine| EngineId::from_mmio_base(engine.mmio_base()))
+            .fold(Engines::NONE, Engines::with);
+        let registers = RegisterMap::new(platform, engines, gpu.initial_registers())?;
         let holders = KVec::with_capacity(MAX_VGPUS, GFP_KERNEL)?;
         let registry = Registry {
             pool: Pool::new(&host),
@@ -148,6 +159,7 @@ impl GvtDevice {
         Ok(pin_init!(Self {
             gpu,
             platform,
+            registers,
             host,
             registry <- new_mutex!(registry),
         }))
@@ -254,6 +266,11 @@ impl Claim {
     /// i915 on the host GPU.
     pub(crate) fn gpu(&self) -> &Arc<Gpu> {
         &self.device.gpu
+    }
+
+    /// The registers of the host GPU's virtual ones.
+    pub(crate) fn registers(&self) -> &RegisterMap {
+        &self.device.registers
     }
 
     /// The host GPU.

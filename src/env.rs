@@ -23,6 +23,7 @@ use gvt_model::{
     ports::{
         Aperture,
         GuestMemory,
+        Hardware,
         HostGgtt, //
     },
 };
@@ -113,5 +114,17 @@ impl HostGgtt for Env<'_> {
         let (partition, awake) = self.awake();
         partition.flush(awake);
         self.frames.forget();
+    }
+}
+
+impl Hardware for Env<'_> {
+    fn read_register(&mut self, offset: u32) -> Result<u32> {
+        let (_, awake) = self.awake();
+        awake.read(offset)
+    }
+
+    fn write_fence(&mut self, number: usize, value: u64) -> Result {
+        let (partition, awake) = self.awake();
+        partition.fences().write(awake, number, value)
     }
 }

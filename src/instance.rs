@@ -59,7 +59,7 @@ impl mdev::Driver for Instance {
 
     fn probe(device: &Device, kind: &Kind) -> Result<Self> {
         let claim = Claim::new(&kind.device, kind.conf)?;
-        let vgpu = Vgpu::new(claim, kind.device.platform, kind.conf)?;
+        let vgpu = Vgpu::new(claim, kind.conf)?;
         Ok(Self(vfio::Registration::new(device, vgpu)?))
     }
 

@@ -88,6 +88,11 @@ impl Partition {
         &self.entries.high
     }
 
+    /// The fences.
+    pub(crate) fn fences(&self) -> &Fences {
+        &self.entries.fences
+    }
+
     /// Points the entry of a page at this address, or at the scratch page; the GPU may not see it
     /// before a [`flush`](Self::flush).
     ///

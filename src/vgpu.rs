@@ -28,9 +28,9 @@ use gvt_model::{
         GmRange,
         PAGE_SIZE, //
     },
+    effect::Effects,
     fault::Fault,
     irq::Vector,
-    platform::Platform,
     region::Position,
     types::{
         TypeConf,
@@ -131,16 +131,12 @@ impl Vgpu {
     /// # Errors
     ///
     /// `ENOMEM`; `EINVAL` if the host's configuration space is not that of a GPU.
-    pub(crate) fn new(
-        claim: Claim,
-        platform: Platform,
-        conf: &'static TypeConf,
-    ) -> Result<impl PinInit<Self, Error>> {
+    pub(crate) fn new(claim: Claim, conf: &'static TypeConf) -> Result<impl PinInit<Self, Error>> {
         let id = claim.id;
         let gpu = claim.gpu();
         let partition = &claim.partition;
         let model = model::Vgpu::new(&model::Setup {
-            platform,
+            registers: claim.registers(),
             id,
             host_config: gpu.initial_config(),
             bar0_size: gpu.bar_size(0),
@@ -263,7 +259,7 @@ impl Vgpu {
             ..
         } = &mut *state;
         let claim = claim.as_ref().ok_or(ENODEV)?;
-        model.reset();
+        model.reset(claim.registers());
         claim.partition.scrub(&claim.gpu().wake());
         if let Some(session) = session {
             session.frames.clear();
@@ -282,7 +278,7 @@ impl Vgpu {
     ///
     /// `EFAULT` for what was asked wrongly, and what the host's failure was otherwise; the reason is in the kernel log.
     pub(crate) fn read(&self, at: Position, data: &mut [u8]) -> Result {
-        self.access(|model, env| model.read(at, data, env))
+        self.access(|model, host| model.read(at, data, host))
     }
 
     /// Writes a naturally aligned piece of a region.
@@ -291,13 +287,14 @@ impl Vgpu {
     ///
     /// As for [`read`](Self::read).
     pub(crate) fn write(&self, at: Position, data: &[u8]) -> Result {
-        self.access(|model, env| model.write(at, data, env))
+        self.access(|model, host| model.write(at, data, host))
     }
 
     fn access(
         &self,
-        body: impl FnOnce(&mut model::Vgpu, &mut Env<'_>) -> Result<(), Fault>,
+        body: impl FnOnce(&mut model::Vgpu, &mut model::Host<'_>) -> Result<(), Fault>,
     ) -> Result {
+        let mut effects = Effects::new();
         let mut state = self.state();
         let State {
             model,
@@ -307,8 +304,15 @@ impl Vgpu {
         } = &mut *state;
         let Session { frames, vfio, .. } = session.as_mut().ok_or(EFAULT)?;
         let claim = claim.as_ref().ok_or(EFAULT)?;
-        let mut env = Env::new(vfio, frames, claim.gpu(), &claim.partition);
-        body(model, &mut env).map_err(|fault| {
+        let result = body(
+            model,
+            &mut model::Host {
+                registers: claim.registers(),
+                env: &mut Env::new(vfio, frames, claim.gpu(), &claim.partition),
+                effects: &mut effects,
+            },
+        )
+        .map_err(|fault| {
             guest_warn!(
                 self.warnings,
                 claim.gpu().device(),
@@ -316,7 +320,26 @@ impl Vgpu {
                 self.id
             );
             fault.errno()
-        })
+        });
+        for note in effects.notes() {
+            guest_warn!(
+                self.warnings,
+                claim.gpu().device(),
+                "vGPU {}: {note}\n",
+                self.id
+            );
+        }
+        drop(state);
+        self.perform(&effects);
+        result
+    }
+
+    /// Does what an access wants done; the lock must not be held.
+    fn perform(&self, effects: &Effects) {
+        if effects.injects_msi() {
+            let sent = self.triggers.fire(Vector::Msi);
+            gvt_kapi::trace::inject_msi(self.id.get().into(), sent);
+        }
     }
 
     /// The state, once no withdrawal wants it.

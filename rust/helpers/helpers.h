@@ -52,6 +52,7 @@ u16 gvt_helper_i915_device_id(struct drm_i915_private *i915);
 u8 gvt_helper_i915_msi_cap(struct drm_i915_private *i915);
 u64 gvt_helper_i915_bar_size(struct drm_i915_private *i915, u32 bar);
 const u8 *gvt_helper_i915_initial_config(struct drm_i915_private *i915);
+const u8 *gvt_helper_i915_initial_registers(struct drm_i915_private *i915);
 bool gvt_helper_i915_enable_gvt(struct drm_i915_private *i915);
 bool gvt_helper_i915_is_guest(struct drm_i915_private *i915);
 bool gvt_helper_i915_wants_guc(struct drm_i915_private *i915);

@@ -59,6 +59,11 @@ const u8 *gvt_helper_i915_initial_config(struct drm_i915_private *i915)
 	return i915->vgpu.initial_cfg_space;
 }
 
+const u8 *gvt_helper_i915_initial_registers(struct drm_i915_private *i915)
+{
+	return (const u8 *)i915->vgpu.initial_mmio;
+}
+
 bool gvt_helper_i915_enable_gvt(struct drm_i915_private *i915)
 {
 	return i915->params.enable_gvt;

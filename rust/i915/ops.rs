@@ -104,7 +104,7 @@ impl<M: DeviceModel> Registration<M> {
 
     /// # Safety
     ///
-    /// Called by i915 only, with a device that has its snapshot of the configuration space.
+    /// Called by i915 only, with a device that has its snapshots.
     unsafe extern "C" fn init(i915: *mut bindings::drm_i915_private) -> kernel::ffi::c_int {
         from_result(|| {
             // SAFETY: By the requirement of this function.
@@ -116,7 +116,7 @@ impl<M: DeviceModel> Registration<M> {
             // context of `M`.
             let context = unsafe { &*context };
             let gone = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
-            // SAFETY: i915 keeps the device and its snapshot until `clean` returns, which waits for
+            // SAFETY: i915 keeps the device and its snapshots until `clean` returns, which waits for
             // `gone`; and here the wait is below, where the model fails.
             let gpu = unsafe { Gpu::new(NonNull::new(i915).ok_or(EINVAL)?, gone.clone()) };
             let device = match Arc::new(gpu, GFP_KERNEL) {

@@ -20,6 +20,10 @@
 //! | the vGPU | [`vgpu::Vgpu`], [`vgpu::Setup`] |
 //! | `VFIO_DEVICE_GET_IRQ_INFO`, `VFIO_DEVICE_SET_IRQS` | [`irq`] |
 //! | what went wrong | [`fault::Fault`] |
+//! | what the registers of the GPU are | [`mmio::map::RegisterMap`] |
+//! | what changes hands with an engine | [`mmio::switched::switched`] |
+//! | what to do after an access | [`effect::Effects`] |
+//! | an event on the GPU | [`interrupt::Event`], [`vgpu::Vgpu::raise`] |
 //!
 //! Everything a guest or a VMM sends is checked here, and nothing that they send makes this crate
 //! panic: arithmetic is checked, slices are taken with `get`, and the lints below see to it.
@@ -45,7 +49,10 @@ pub mod cfg;
 pub mod display;
 pub mod edid;
 pub mod edid_region;
+pub mod effect;
+pub mod engine;
 pub mod fault;
+pub mod interrupt;
 pub mod irq;
 pub mod mmio;
 pub mod opregion;

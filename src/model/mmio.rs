@@ -6,9 +6,15 @@
 //! them. A register that is not modelled is memory of the vGPU, and what a guest writes to it
 //! never reaches the GPU.
 
-mod file;
+pub(crate) mod file;
 mod ggtt;
-pub(crate) mod pvinfo;
+mod handlers;
+pub mod map;
+mod pvinfo;
+mod registers;
+pub mod row;
+pub mod switched;
+mod table;
 
 use core::ops::Range;
 
@@ -18,21 +24,30 @@ use kernel::{
 };
 
 use crate::{
-    addr::GmRange,
+    effect::{
+        Effects,
+        Failsafe, //
+    },
     fault::{
         Fault,
         GuestFault, //
     },
+    interrupt::Event,
     platform::{
         GGTT_OFFSET,
         MMIO_SIZE, //
     },
     ports::HostGgtt,
-    region::Position, //
+    region::Position,
+    vgpu::{
+        Counters,
+        Host,
+        Setup, //
+    },
 };
-use file::VregFile;
 use ggtt::Ggtt;
-use pvinfo::PvInfo;
+use map::RegisterMap;
+use registers::Registers;
 
 /// `GFX_FLSH_CNTL`: i915 writes it after each burst of page table entries.
 const GFX_FLSH_CNTL: Range<u64> = 0x10_1008..0x10_100c;
@@ -40,57 +55,53 @@ const GFX_FLSH_CNTL: Range<u64> = 0x10_1008..0x10_100c;
 /// BAR0 of a vGPU.
 pub(crate) struct Bar0 {
     size: u64,
-    registers: VregFile,
-    identity: PvInfo,
+    registers: Registers,
     ggtt: Ggtt,
 }
 
 /// What is at an offset of BAR0.
 enum Place {
-    Registers,
+    /// Registers, with the offset from their start.
+    Registers(u32),
     Hole,
     /// The window to the GGTT, with the offset from its start.
     Ggtt(u64),
 }
 
 impl Bar0 {
-    /// BAR0 of `size` bytes, after a reset, for a vGPU with these ranges of graphics memory.
+    /// BAR0 after a reset.
     ///
     /// # Errors
     ///
     /// `ENOMEM`; `EINVAL` if the window to the GGTT ends before the ranges do.
-    pub(crate) fn new(identity: PvInfo, size: u64, low: GmRange, high: GmRange) -> Result<Self> {
-        let window = size.checked_sub(GGTT_OFFSET).ok_or(EINVAL)?;
-        let mut bar = Self {
-            size,
-            registers: VregFile::new()?,
-            identity,
-            ggtt: Ggtt::new(window, low, high)?,
-        };
-        bar.identity.fill(&mut bar.registers);
-        Ok(bar)
+    pub(crate) fn new(setup: &Setup<'_>) -> Result<Self> {
+        let window = setup.bar0_size.checked_sub(GGTT_OFFSET).ok_or(EINVAL)?;
+        Ok(Self {
+            size: setup.bar0_size,
+            registers: Registers::new(setup)?,
+            ggtt: Ggtt::new(window, setup.low, setup.high)?,
+        })
     }
 
     /// Back to the state after [`Bar0::new`].
-    pub(crate) fn reset(&mut self) {
-        self.registers.clear();
-        self.identity.fill(&mut self.registers);
+    pub(crate) fn reset(&mut self, map: &RegisterMap) {
+        self.registers.reset(map);
         self.ggtt.clear();
     }
 
     /// Reads `data.len()` bytes, 1, 2, 4 or 8, at a multiple of the width.
-    pub(crate) fn read(&mut self, at: Position, data: &mut [u8]) -> Result<(), Fault> {
+    pub(crate) fn read(
+        &mut self,
+        at: Position,
+        data: &mut [u8],
+        host: &mut Host<'_>,
+    ) -> Result<(), Fault> {
         match self.place(at, data.len())? {
-            Place::Registers => self.registers.read(at, data),
-            Place::Hole => {
-                data.fill(0);
-                Ok(())
-            }
-            Place::Ggtt(offset) => {
-                self.ggtt.read(offset, data);
-                Ok(())
-            }
+            Place::Registers(offset) => self.registers.read(offset, data, host),
+            Place::Hole => data.fill(0),
+            Place::Ggtt(offset) => self.ggtt.read(offset, data),
         }
+        Ok(())
     }
 
     /// Writes `data`, 1, 2, 4 or 8 bytes, at a multiple of the width.
@@ -98,24 +109,39 @@ impl Bar0 {
         &mut self,
         at: Position,
         data: &[u8],
-        host: &mut (impl HostGgtt + ?Sized),
+        host: &mut Host<'_>,
     ) -> Result<(), Fault> {
         match self.place(at, data.len())? {
-            Place::Registers if pvinfo::contains(at.offset()) => {
-                pvinfo::write(&mut self.registers, at, data)
-            }
-            Place::Registers => {
+            Place::Registers(offset) => {
                 if flushes_ggtt(at.offset(), data.len()) {
-                    self.ggtt.flush(host);
+                    self.ggtt.flush(&mut *host.env);
                 }
-                self.registers.write(at, data)
+                self.registers.write(offset, data, host);
             }
-            Place::Hole => Ok(()),
-            Place::Ggtt(offset) => {
-                self.ggtt.write(offset, data, host);
-                Ok(())
-            }
+            Place::Hole => {}
+            Place::Ggtt(offset) => self.ggtt.write(offset, data, &mut *host.env),
         }
+        Ok(())
+    }
+
+    /// Something happened on the GPU that a guest may want to be interrupted for.
+    pub(crate) fn raise(&mut self, event: Event, map: &RegisterMap, effects: &mut Effects) {
+        self.registers.raise(event, map, effects);
+    }
+
+    /// Whether message signalled interrupts can be sent.
+    pub(crate) fn gate_msi(&mut self, open: bool, effects: &mut Effects) {
+        self.registers.gate_msi(open, effects);
+    }
+
+    /// What was counted since the vGPU was made.
+    pub(crate) fn counters(&self) -> Counters {
+        self.registers.counters()
+    }
+
+    /// Why the vGPU fails safe, if it does.
+    pub(crate) fn failsafe(&self) -> Option<Failsafe> {
+        self.registers.failsafe()
     }
 
     /// Forgets the page table: the GPU's own entries point at the scratch page already.
@@ -130,12 +156,14 @@ impl Bar0 {
 
     fn place(&self, at: Position, width: usize) -> Result<Place, Fault> {
         let offset = at.offset();
+        let outside = GuestFault::OutOfRange { at, width };
         let end = offset.checked_add(u64::from_safe_cast(width));
         if end.is_none_or(|end| end > self.size) {
-            return Err(GuestFault::OutOfRange { at, width }.into());
+            return Err(outside.into());
         }
         if offset < MMIO_SIZE {
-            return Ok(Place::Registers);
+            let offset = u32::try_from(offset).map_err(|_| outside)?;
+            return Ok(Place::Registers(offset));
         }
         match offset.checked_sub(GGTT_OFFSET) {
             None => Ok(Place::Hole),

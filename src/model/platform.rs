@@ -19,6 +19,22 @@ pub enum Platform {
     CometLake,
 }
 
+/// A set of platforms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Platforms(u8);
+
+impl Platforms {
+    /// These two sets together.
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether the platform is one of them.
+    pub const fn contains(self, platform: Platform) -> bool {
+        self.0 & platform.alone().0 != 0
+    }
+}
+
 /// A digital port that a monitor can be plugged into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Port {
@@ -51,6 +67,18 @@ pub const CONFIG_SIZE: usize = 4096;
 pub const MAX_VGPUS: usize = 7;
 
 impl Platform {
+    /// The set of this platform alone.
+    pub const fn alone(self) -> Platforms {
+        Platforms(match self {
+            Self::Broadwell => 1 << 0,
+            Self::Skylake => 1 << 1,
+            Self::KabyLake => 1 << 2,
+            Self::Broxton => 1 << 3,
+            Self::CoffeeLake => 1 << 4,
+            Self::CometLake => 1 << 5,
+        })
+    }
+
     /// The data of the platform.
     pub const fn info(self) -> &'static DeviceInfo {
         match self {

@@ -67,7 +67,25 @@ pub trait HostGgtt {
     fn flush_ggtt(&mut self);
 }
 
-/// All ports at once.
-pub trait Env: GuestMemory + Aperture + HostGgtt {}
+/// Registers of the GPU itself.
+pub trait Hardware {
+    /// Reads a register that tells the same to everyone, as a clock does.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps it from being read.
+    fn read_register(&mut self, offset: u32) -> Result<u32>;
 
-impl<T: GuestMemory + Aperture + HostGgtt + ?Sized> Env for T {}
+    /// Writes a fence of the vGPU, which counts them from 0; one that is not 0 covers nothing but
+    /// the aperture of the vGPU.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps it from being written.
+    fn write_fence(&mut self, number: usize, value: u64) -> Result;
+}
+
+/// All ports at once.
+pub trait Env: GuestMemory + Aperture + HostGgtt + Hardware {}
+
+impl<T: GuestMemory + Aperture + HostGgtt + Hardware + ?Sized> Env for T {}

@@ -17,19 +17,21 @@ use crate::{
         MsiState, //
     },
     edid_region::EdidRegion,
+    effect::{
+        Effects,
+        Failsafe, //
+    },
     fault::{
         Fault,
         GuestFault, //
     },
+    interrupt::Event,
     mmio::{
-        pvinfo::PvInfo,
+        map::RegisterMap,
         Bar0, //
     },
     opregion,
-    platform::{
-        Platform,
-        CONFIG_SIZE, //
-    },
+    platform::CONFIG_SIZE,
     ports::{
         Env,
         HostGgtt, //
@@ -55,10 +57,10 @@ use crate::{
 const PAGE_BITS: u32 = 28;
 
 /// What a vGPU is made from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Setup<'a> {
-    /// The GPU it is a part of.
-    pub platform: Platform,
+    /// The registers of the GPU it is a part of.
+    pub registers: &'a RegisterMap,
     /// Its identifier, which the guest sees.
     pub id: VgpuId,
     /// Configuration space of the GPU, as i915 found it.
@@ -77,6 +79,27 @@ pub struct Setup<'a> {
     pub fences: u32,
     /// What its monitor can show.
     pub resolution: Resolution,
+}
+
+/// What a vGPU has of its host while an access is carried out.
+pub struct Host<'a> {
+    /// The registers of its GPU.
+    pub registers: &'a RegisterMap,
+    /// The ports.
+    pub env: &'a mut dyn Env,
+    /// What is to be done afterwards.
+    pub effects: &'a mut Effects,
+}
+
+/// What was counted of the accesses to registers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Accesses to registers that are not modelled.
+    pub untracked: u64,
+    /// Writes that a register did not take.
+    pub refused: u64,
+    /// Notifications by way of PVINFO.
+    pub notifications: u64,
 }
 
 /// A virtual GPU.
@@ -104,7 +127,6 @@ impl Vgpu {
         if setup.low.end() > setup.bar2_size || setup.low.overlaps(setup.high) {
             return Err(EINVAL);
         }
-        let identity = PvInfo::new(setup.id, setup.low, setup.high, setup.fences)?;
         Ok(Self {
             config: Cfg::new(
                 setup.host_config,
@@ -112,7 +134,7 @@ impl Vgpu {
                 setup.bar2_size,
                 setup.msi_cap,
             )?,
-            bar0: Bar0::new(identity, setup.bar0_size, setup.low, setup.high)?,
+            bar0: Bar0::new(setup)?,
             bar0_size: setup.bar0_size,
             bar2_size: setup.bar2_size,
             low: setup.low,
@@ -121,10 +143,11 @@ impl Vgpu {
         })
     }
 
-    /// `VFIO_DEVICE_RESET`: as after [`Vgpu::new`], but for the EDID that the VMM gave.
-    pub fn reset(&mut self) {
+    /// `VFIO_DEVICE_RESET`: as after [`Vgpu::new`], but for the EDID that the VMM gave. The fences
+    /// of the hardware are for the caller to turn off.
+    pub fn reset(&mut self, registers: &RegisterMap) {
         self.config.reset();
-        self.bar0.reset();
+        self.bar0.reset(registers);
     }
 
     /// The answer to `VFIO_DEVICE_GET_REGION_INFO`; `None` if there is no such region, for which
@@ -173,13 +196,20 @@ impl Vgpu {
     /// # Errors
     ///
     /// A [`Fault`]; then `data` may hold anything.
-    pub fn read(&mut self, at: Position, data: &mut [u8], env: &mut dyn Env) -> Result<(), Fault> {
+    pub fn read(
+        &mut self,
+        at: Position,
+        data: &mut [u8],
+        host: &mut Host<'_>,
+    ) -> Result<(), Fault> {
         let region = checked_region(at, data.len())?;
         match region {
-            Region::Bar0 => self.bar0.read(at, data),
+            Region::Bar0 => self.bar0.read(at, data, host),
             Region::Aperture => {
                 self.check_aperture(at, data.len())?;
-                env.read_aperture(at.offset(), data).map_err(Fault::Host)
+                host.env
+                    .read_aperture(at.offset(), data)
+                    .map_err(Fault::Host)
             }
             Region::Config => self.config.read(at, data),
             Region::OpRegion => read_bytes(&self.opregion, at, data),
@@ -192,15 +222,22 @@ impl Vgpu {
     /// # Errors
     ///
     /// A [`Fault`]; then nothing was written.
-    pub fn write(&mut self, at: Position, data: &[u8], env: &mut dyn Env) -> Result<(), Fault> {
+    pub fn write(&mut self, at: Position, data: &[u8], host: &mut Host<'_>) -> Result<(), Fault> {
         let region = checked_region(at, data.len())?;
         match region {
-            Region::Bar0 => self.bar0.write(at, data, env),
+            Region::Bar0 => self.bar0.write(at, data, host),
             Region::Aperture => {
                 self.check_aperture(at, data.len())?;
-                env.write_aperture(at.offset(), data).map_err(Fault::Host)
+                host.env
+                    .write_aperture(at.offset(), data)
+                    .map_err(Fault::Host)
             }
-            Region::Config => self.config.write(at, data, env),
+            Region::Config => {
+                self.config.write(at, data, &mut *host.env)?;
+                let open = self.config.msi() == MsiState::On;
+                self.bar0.gate_msi(open, host.effects);
+                Ok(())
+            }
             Region::OpRegion => Err(GuestFault::ReadOnly { at }.into()),
             Region::Edid => self.edid.write(at, data),
         }
@@ -217,6 +254,21 @@ impl Vgpu {
     pub fn withdraw(&mut self, start: u64, length: u64, host: &mut (impl HostGgtt + ?Sized)) {
         let end = start.saturating_add(length).div_ceil(PAGE_SIZE);
         self.bar0.withdraw(start / PAGE_SIZE..end, host);
+    }
+
+    /// Something happened on the GPU that the guest may want to be interrupted for.
+    pub fn raise(&mut self, event: Event, registers: &RegisterMap, effects: &mut Effects) {
+        self.bar0.raise(event, registers, effects);
+    }
+
+    /// What was counted since the vGPU was made.
+    pub fn counters(&self) -> Counters {
+        self.bar0.counters()
+    }
+
+    /// Why all registers are plain memory until the next reset, if they are.
+    pub fn failsafe(&self) -> Option<Failsafe> {
+        self.bar0.failsafe()
     }
 
     /// Whether the guest takes message signalled interrupts.

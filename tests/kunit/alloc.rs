@@ -8,6 +8,7 @@ use kernel::prelude::*;
 mod gvt_alloc {
     use super::*;
     use crate::fakes::{
+        registers,
         setup,
         HostConfig,
         Machine,
@@ -62,12 +63,36 @@ mod gvt_alloc {
     }
 
     #[test]
+    fn a_register_map_is_made_whole_or_not_at_all() -> Result {
+        let before = held();
+        let mut failures = 0;
+        for count in 0..MANY * MANY {
+            fail_after(Some(count));
+            let map = registers();
+            fail_after(None);
+            match map {
+                Ok(_) => break,
+                Err(error) => assert_eq!(error, ENOMEM),
+            }
+            assert_eq!(held(), before);
+            failures = count + 1;
+        }
+        assert_eq!(held(), before);
+        // A page to lay out, rows, page numbers, blocks, values: all but the first grow.
+        let failed = failures >= 5;
+        assert_eq!(failed, !cfg!(CONFIG_RUST));
+        Ok(())
+    }
+
+    #[test]
     fn a_vgpu_in_use_allocates_nothing() -> Result {
         let mut machine = Machine::new()?;
         fail_after(Some(0));
         let before = held();
         machine.put(CONFIG, 0x10, 4, 0xffff_ffff)?;
-        machine.vgpu.reset();
+        machine.set(0x2080, 1)?;
+        machine.set(0x941c, 1)?;
+        machine.reset();
         assert_eq!(machine.get(CONFIG, 0x10, 4)?, 4);
         fail_after(None);
         assert_eq!(held(), before);

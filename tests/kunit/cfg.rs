@@ -194,7 +194,7 @@ mod gvt_cfg {
             assert_eq!(machine.vgpu.msi(), MsiState::Off);
         }
         machine.put(CONFIG, control, 2, 1)?;
-        machine.vgpu.reset();
+        machine.reset();
         assert_eq!(machine.vgpu.msi(), MsiState::Off);
         Ok(())
     }
@@ -232,7 +232,7 @@ mod gvt_cfg {
             assert_eq!(machine.vgpu.d3_entered(), entered);
             machine.put(CONFIG, POWER_CAP + 4, 2, 0)?;
             assert_eq!(machine.vgpu.d3_entered(), entered);
-            machine.vgpu.reset();
+            machine.reset();
             assert!(!machine.vgpu.d3_entered());
         }
         Ok(())
@@ -248,7 +248,7 @@ mod gvt_cfg {
                 machine.put(CONFIG, offset, 4, 0xffff_ffff)?;
             }
         }
-        machine.vgpu.reset();
+        machine.reset();
         for offset in (0..4096).step_by(4) {
             let word = machine.get(CONFIG, offset, 4)?;
             assert_eq!(word, fresh.get(CONFIG, offset, 4)?);

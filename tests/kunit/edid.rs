@@ -264,7 +264,7 @@ mod gvt_edid {
         let mut machine = Machine::new()?;
         put_edid(&mut machine, &changed(8, 0x12, true))?;
         machine.put(EDID, LINK, 4, 1)?;
-        machine.vgpu.reset();
+        machine.reset();
         assert_eq!(machine.get(EDID, BLOB + 8, 1)?, 0x12);
         assert_eq!(machine.get(EDID, LINK, 4)?, 1);
         Ok(())

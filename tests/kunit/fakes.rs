@@ -11,7 +11,14 @@ use gvt_model::{
         GmRange,
         Gpa, //
     },
+    effect::Effects,
+    engine::{
+        EngineId,
+        Engines, //
+    },
     fault::Fault,
+    interrupt::Event,
+    mmio::map::RegisterMap,
     platform::{
         Platform,
         CONFIG_SIZE, //
@@ -19,6 +26,7 @@ use gvt_model::{
     ports::{
         Aperture,
         GuestMemory,
+        Hardware,
         HostGgtt, //
     },
     region::Position,
@@ -30,6 +38,7 @@ use gvt_model::{
         TYPES, //
     },
     vgpu::{
+        Host,
         Setup,
         Vgpu, //
     },
@@ -53,12 +62,27 @@ pub(crate) const BAR2_SIZE: u64 = 256 * MB;
 pub(crate) const MSI_CAP: u8 = 0xac;
 pub(crate) const POWER_CAP: u64 = 0xd0;
 
-/// Configuration space of a GPU, with values of the host that depend on a seed, and zeros nowhere.
-pub(crate) struct HostConfig(KVec<u8>);
+/// Configuration space of a GPU, with values of the host that depend on a seed, and zeros nowhere;
+/// and its registers.
+pub(crate) struct HostConfig(KVec<u8>, RegisterMap);
+
+/// The registers of a GPU with four engines, all 0 on the host.
+pub(crate) fn registers() -> Result<RegisterMap> {
+    RegisterMap::new(Platform::Skylake, engines(), &[])
+}
+
+/// The engines of most GPUs.
+pub(crate) fn engines() -> Engines {
+    Engines::NONE
+        .with(EngineId::Rcs0)
+        .with(EngineId::Bcs0)
+        .with(EngineId::Vcs0)
+        .with(EngineId::Vecs0)
+}
 
 impl HostConfig {
     pub(crate) fn new(seed: u8) -> Result<Self> {
-        let mut host = Self(KVec::zeroed(CONFIG_SIZE, GFP_KERNEL)?);
+        let mut host = Self(KVec::zeroed(CONFIG_SIZE, GFP_KERNEL)?, registers()?);
         for (number, byte) in (seed..=255).cycle().zip(host.0.iter_mut()) {
             *byte = number | 1;
         }
@@ -115,7 +139,7 @@ pub(crate) fn first_id() -> Result<VgpuId> {
 /// What a vGPU is made from, with low memory at 64 MB and high memory at 1 GB.
 pub(crate) fn setup(host: &HostConfig) -> Result<Setup<'_>> {
     Ok(Setup {
-        platform: Platform::Skylake,
+        registers: &host.1,
         id: first_id()?,
         host_config: host.array()?,
         bar0_size: BAR0_SIZE,
@@ -139,6 +163,12 @@ pub(crate) struct FakeEnv {
     pub(crate) aperture_result: Result,
     /// The GPU's own page table.
     pub(crate) ggtt: FakeGgtt,
+    /// The clock of the hardware.
+    pub(crate) clock: u32,
+    /// The registers that were last read of the hardware.
+    pub(crate) hardware: Option<u32>,
+    /// The fence that was written last.
+    pub(crate) fence: Option<(usize, u64)>,
 }
 
 impl FakeEnv {
@@ -149,6 +179,9 @@ impl FakeEnv {
             aperture: None,
             aperture_result: Ok(()),
             ggtt: FakeGgtt::new()?,
+            clock: 0,
+            hardware: None,
+            fence: None,
         })
     }
 
@@ -319,10 +352,26 @@ impl HostGgtt for FakeGgtt {
     }
 }
 
+impl Hardware for FakeEnv {
+    fn read_register(&mut self, offset: u32) -> Result<u32> {
+        self.hardware = Some(offset);
+        self.clock = self.clock.wrapping_add(1);
+        Ok(self.clock)
+    }
+
+    fn write_fence(&mut self, number: usize, value: u64) -> Result {
+        self.fence = Some((number, value));
+        Ok(())
+    }
+}
+
 /// A vGPU with what is around it.
 pub(crate) struct Machine {
     pub(crate) vgpu: Vgpu,
+    pub(crate) registers: RegisterMap,
     pub(crate) env: FakeEnv,
+    /// Of the last access.
+    pub(crate) effects: Effects,
 }
 
 impl Machine {
@@ -332,10 +381,63 @@ impl Machine {
     }
 
     pub(crate) fn with(setup: &Setup<'_>) -> Result<Self> {
+        Self::on(
+            RegisterMap::new(setup.registers.platform(), setup.registers.engines(), &[])?,
+            setup,
+        )
+    }
+
+    /// On a GPU with other registers.
+    pub(crate) fn on(registers: RegisterMap, setup: &Setup<'_>) -> Result<Self> {
+        let setup = Setup {
+            registers: &registers,
+            ..*setup
+        };
         Ok(Self {
-            vgpu: Vgpu::new(setup)?,
+            vgpu: Vgpu::new(&setup)?,
+            registers,
             env: FakeEnv::new()?,
+            effects: Effects::new(),
         })
+    }
+
+    pub(crate) fn reset(&mut self) {
+        self.vgpu.reset(&self.registers);
+    }
+
+    pub(crate) fn raise(&mut self, event: Event) {
+        self.effects = Effects::new();
+        self.vgpu.raise(event, &self.registers, &mut self.effects);
+    }
+
+    pub(crate) fn read(&mut self, at: Position, data: &mut [u8]) -> Result<(), Fault> {
+        self.effects = Effects::new();
+        let mut host = Host {
+            registers: &self.registers,
+            env: &mut self.env,
+            effects: &mut self.effects,
+        };
+        self.vgpu.read(at, data, &mut host)
+    }
+
+    pub(crate) fn write(&mut self, at: Position, data: &[u8]) -> Result<(), Fault> {
+        self.effects = Effects::new();
+        let mut host = Host {
+            registers: &self.registers,
+            env: &mut self.env,
+            effects: &mut self.effects,
+        };
+        self.vgpu.write(at, data, &mut host)
+    }
+
+    /// The register at `offset`.
+    pub(crate) fn register(&mut self, offset: u32) -> Result<u32> {
+        u32::try_from(self.get(BAR0, offset.into(), 4)?).map_err(|_| EINVAL)
+    }
+
+    /// Writes the register at `offset`.
+    pub(crate) fn set(&mut self, offset: u32, value: u32) -> Result {
+        Ok(self.put(BAR0, offset.into(), 4, value.into())?)
     }
 
     /// Reads a number of `width` bytes, at most 8.
@@ -343,7 +445,7 @@ impl Machine {
         let mut bytes = [0; 8];
         let at = Position::new(index, offset).map_err(Fault::Host)?;
         let data = bytes.get_mut(..width).ok_or(Fault::Host(EINVAL))?;
-        self.vgpu.read(at, data, &mut self.env)?;
+        self.read(at, data)?;
         Ok(u64::from_le_bytes(bytes))
     }
 
@@ -358,7 +460,7 @@ impl Machine {
         let bytes = value.to_le_bytes();
         let at = Position::new(index, offset).map_err(Fault::Host)?;
         let data = bytes.get(..width).ok_or(Fault::Host(EINVAL))?;
-        self.vgpu.write(at, data, &mut self.env)
+        self.write(at, data)
     }
 }
 

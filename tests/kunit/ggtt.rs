@@ -233,7 +233,7 @@ mod gvt_ggtt {
                         .withdraw(start * 4096, pages * 4096, &mut machine.env.ggtt);
                 }
                 _ if random(40) == 0 => {
-                    machine.vgpu.reset();
+                    machine.reset();
                     machine.env.ggtt.scrub();
                 }
                 _ => (),

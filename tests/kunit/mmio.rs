@@ -25,7 +25,7 @@ mod gvt_mmio {
     #[test]
     fn registers_start_at_0_and_keep_their_value() -> Result {
         let mut machine = Machine::new()?;
-        for offset in [0, 8, 0x2030, 0x7_7ff8, 0x7_9000, 0x10_0000, 2 * MB - 8] {
+        for offset in [0, 8, 0x2030, 0x7_7ff8, 0x7_9000, 0x10_2000, 2 * MB - 8] {
             for (width, value) in [
                 (8, 0x0123_4567_89ab_cdef),
                 (4, 0x89ab_cdef),
@@ -148,6 +148,10 @@ mod gvt_mmio {
             let mut machine = Machine::new()?;
             let mut fresh = Machine::new()?;
             for offset in (0..4096).step_by(width) {
+                // Who writes there gives up: see `a_guest_that_gives_up_gets_memory`.
+                if (0x808..0x818).contains(&offset) {
+                    continue;
+                }
                 machine.put(BAR0, PVINFO + offset, width, 0x5555_5555_5555_5555)?;
             }
             for offset in 0..4096 {
@@ -244,7 +248,7 @@ mod gvt_mmio {
         for address in INSIDE {
             machine.put(BAR0, pte(address), 8, u64::MAX)?;
         }
-        machine.vgpu.reset();
+        machine.reset();
         assert_eq!(machine.get(BAR0, 0x2030, 4)?, 0);
         assert_eq!(machine.get(BAR0, PVINFO, 8)?, 0x4776_5447_7654_4776);
         assert_eq!(machine.get(BAR0, PVINFO + 0x830, 8)?, u64::MAX);

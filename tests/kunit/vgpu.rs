@@ -241,12 +241,9 @@ mod gvt_vgpu {
         let at = Position::decode((7 << 40) | 0xffff_fffc)?;
         let fault = Fault::Guest(GuestFault::OutOfRange { at, width: 4 });
         let mut data = [0x77; 4];
-        assert_eq!(
-            machine.vgpu.read(at, &mut data, &mut machine.env),
-            Err(fault)
-        );
+        assert_eq!(machine.read(at, &mut data), Err(fault));
         assert_eq!(data, [0x77; 4]);
-        assert_eq!(machine.vgpu.write(at, &data, &mut machine.env), Err(fault));
+        assert_eq!(machine.write(at, &data), Err(fault));
         assert_eq!(Error::from(fault), EFAULT);
         Ok(())
     }

@@ -2,21 +2,22 @@
 
 //! The registers as the guest sees them.
 
-use kernel::prelude::*;
+use core::ops::Range;
+
+use kernel::{
+    num::casts::FromSafeCast,
+    prelude::*, //
+};
 
 use crate::{
-    fault::{
-        Fault,
-        GuestFault, //
-    },
     platform::MMIO_SIZE,
-    region::Position,
-    vgpu::read_bytes,
     wire, //
 };
 
 /// [`MMIO_SIZE`] bytes of registers.
-pub(super) struct VregFile {
+///
+/// Offsets are in bytes. Beyond the end all is 0, and stays so.
+pub(crate) struct VregFile {
     bytes: KVVec<u8>,
 }
 
@@ -38,25 +39,28 @@ impl VregFile {
         self.bytes.fill(0);
     }
 
-    /// Reads an access that lies inside.
-    pub(super) fn read(&self, at: Position, data: &mut [u8]) -> Result<(), Fault> {
-        read_bytes(&self.bytes, at, data)
+    /// Makes the registers in a range 0.
+    pub(super) fn clear_range(&mut self, range: Range<u32>) {
+        let range = place(range.start)..place(range.end);
+        self.bytes.get_mut(range).unwrap_or_default().fill(0);
     }
 
-    /// Writes an access that lies inside.
-    pub(super) fn write(&mut self, at: Position, data: &[u8]) -> Result<(), Fault> {
-        let width = data.len();
-        let target = usize::try_from(at.offset())
-            .ok()
-            .and_then(|start| Some(start..start.checked_add(width)?))
-            .and_then(|range| self.bytes.get_mut(range))
-            .ok_or(GuestFault::OutOfRange { at, width })?;
-        target.copy_from_slice(data);
-        Ok(())
+    /// The register at `offset`.
+    pub(crate) fn get(&self, offset: u32) -> u32 {
+        wire::u32_at(&self.bytes, place(offset))
     }
 
-    /// Sets the bytes of registers that are known to exist.
-    pub(super) fn set(&mut self, offset: usize, data: &[u8]) {
-        wire::put(&mut self.bytes, offset, data);
+    /// Sets the register at `offset`.
+    pub(crate) fn set(&mut self, offset: u32, value: u32) {
+        wire::put(&mut self.bytes, place(offset), &value.to_le_bytes());
     }
+
+    /// Sets the register at `offset` and the next one.
+    pub(super) fn set_pair(&mut self, offset: u32, value: u64) {
+        wire::put(&mut self.bytes, place(offset), &value.to_le_bytes());
+    }
+}
+
+fn place(offset: u32) -> usize {
+    usize::from_safe_cast(offset)
 }

@@ -7,50 +7,58 @@ use core::ops::Range;
 
 use kernel::prelude::*;
 
-use super::file::VregFile;
+use super::{
+    file::VregFile,
+    handlers::Write, //
+};
 use crate::{
     addr::GmRange,
-    fault::Fault,
-    region::Position,
     types::VgpuId, //
 };
 
 /// The page in the register file.
-const PAGE: Range<u64> = 0x7_8000..0x7_9000;
-const PAGE_START: usize = 0x7_8000;
+const PAGE: u32 = 0x7_8000;
 
 const MAGIC: u64 = 0x4776_5447_7654_4776;
-const VERSION_MAJOR: u16 = 1;
-const VERSION_MINOR: u16 = 0;
+const VERSION_MAJOR: u32 = 1;
+const VERSION_MINOR: u32 = 0;
 /// Full PPGTT, emulation of the hardware status page, huge pages.
 const CAPS: u32 = 1 << 2 | 1 << 3 | 1 << 4;
 
-const VERSION: usize = 0x08;
-const ID: usize = 0x0c;
-const CAPABILITIES: usize = 0x10;
-const RANGES: usize = 0x40;
-const FENCES: usize = 0x50;
-const CURSOR_HOT: usize = 0x830;
+const VERSION: u32 = 0x08;
+const ID: u32 = 0x0c;
+const CAPABILITIES: u32 = 0x10;
+const RANGES: u32 = 0x40;
+const FENCES: u32 = 0x50;
+const CURSOR_HOT: u32 = 0x830;
+
+/// The guest's notification.
+const G2V_NOTIFY: u32 = 0x818;
+/// A guest that gives up because its part of the GPU is too small writes here.
+const SHORTAGE: Range<u32> = 0x808..0x818;
 
 /// What a guest may write: whether its display is ready, its notifications, and their arguments
 /// with the hot spot of the cursor, from which on they follow one another.
-const WRITABLE: [Range<u64>; 3] = [0x804..0x808, 0x818..0x81c, 0x830..0x860];
+const WRITABLE: [Range<u32>; 3] = [0x804..0x808, G2V_NOTIFY..0x81c, 0x830..0x860];
 
-/// Whether the byte at this offset of BAR0 is in the page.
-pub(super) fn contains(offset: u64) -> bool {
-    PAGE.contains(&offset)
+/// What is accepted of a write to the page.
+pub(super) fn accept(write: &Write) -> u32 {
+    let in_page = write.offset.wrapping_sub(PAGE);
+    if WRITABLE.iter().any(|range| range.contains(&in_page)) {
+        write.value
+    } else {
+        write.old
+    }
 }
 
-/// Writes those bytes that a guest may write and drops the others.
-pub(super) fn write(registers: &mut VregFile, at: Position, data: &[u8]) -> Result<(), Fault> {
-    for (offset, byte) in (at.offset()..).zip(data) {
-        let in_page = offset.saturating_sub(PAGE.start);
-        if WRITABLE.iter().any(|range| range.contains(&in_page)) {
-            let byte_at = Position::new(at.index(), offset).map_err(Fault::Host)?;
-            registers.write(byte_at, &[*byte])?;
-        }
-    }
-    Ok(())
+/// Whether a write there says that the guest has too little.
+pub(super) fn tells_shortage(offset: u32) -> bool {
+    SHORTAGE.contains(&offset.wrapping_sub(PAGE))
+}
+
+/// Whether a write there is a notification.
+pub(super) fn is_notification(offset: u32) -> bool {
+    offset == PAGE | G2V_NOTIFY
 }
 
 /// What the page says about a vGPU.
@@ -80,21 +88,18 @@ impl PvInfo {
         })
     }
 
-    /// Sets the page to its state after a reset; all registers must be 0 before.
+    /// Sets the page to its state after a reset; all of it must be 0 before.
     pub(super) fn fill(&self, registers: &mut VregFile) {
-        let mut set = |offset: usize, data: &[u8]| {
-            registers.set(PAGE_START.saturating_add(offset), data);
-        };
-        set(0, &MAGIC.to_le_bytes());
-        set(VERSION, &VERSION_MAJOR.to_le_bytes());
-        set(VERSION.saturating_add(2), &VERSION_MINOR.to_le_bytes());
-        set(ID, &self.id.to_le_bytes());
-        set(CAPABILITIES, &CAPS.to_le_bytes());
+        let mut set = |offset: u32, value: u32| registers.set(PAGE | offset, value);
+        set(VERSION, VERSION_MAJOR | VERSION_MINOR << 16);
+        set(ID, self.id);
+        set(CAPABILITIES, CAPS);
         for (offset, number) in (RANGES..).step_by(4).zip(self.ranges) {
-            set(offset, &number.to_le_bytes());
+            set(offset, number);
         }
-        set(FENCES, &self.fences.to_le_bytes());
+        set(FENCES, self.fences);
+        registers.set_pair(PAGE, MAGIC);
         // No hot spot: both coordinates are all ones.
-        set(CURSOR_HOT, &[0xff; 8]);
+        registers.set_pair(PAGE | CURSOR_HOT, u64::MAX);
     }
 }

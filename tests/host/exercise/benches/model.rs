@@ -23,22 +23,26 @@ fn accesses(criterion: &mut Criterion) {
     for (name, at, width) in [
         ("config read", at(7, 0x10), 4),
         ("register read", at(0, 0x2030), 4),
+        ("untracked register read", at(0, 0x2_8000), 4),
         ("pvinfo read", at(0, 0x7_8040), 4),
         ("pte read", at(0, PTE), 8),
     ] {
         criterion.bench_function(name, |bencher| {
-            bencher.iter(|| rig.vgpu.read(black_box(at), &mut data[..width], &mut rig.env));
+            bencher.iter(|| rig.read_piece(black_box(at), &mut data[..width]));
         });
     }
     for (name, at, width) in [
         ("config write", at(7, 0x10), 4),
         ("register write", at(0, 0x2030), 4),
+        ("masked register write", at(0, 0x2580), 4),
+        ("byte of a register write", at(0, 0x2031), 1),
+        ("interrupt identity write", at(0, 0x4_4308), 4),
         ("pvinfo write", at(0, 0x7_8830), 4),
         ("pte write", at(0, PTE), 8),
         ("half pte write", at(0, PTE), 4),
     ] {
         criterion.bench_function(name, |bencher| {
-            bencher.iter(|| rig.vgpu.write(black_box(at), &data[..width], &mut rig.env));
+            bencher.iter(|| rig.write_piece(black_box(at), &data[..width]));
         });
     }
 }
@@ -57,7 +61,7 @@ fn splits(criterion: &mut Criterion) {
 
 fn life(criterion: &mut Criterion) {
     let mut rig = Rig::new().expect("a vGPU");
-    criterion.bench_function("reset", |bencher| bencher.iter(|| rig.vgpu.reset()));
+    criterion.bench_function("reset", |bencher| bencher.iter(|| rig.reset()));
 }
 
 criterion_group!(benches, accesses, splits, life);

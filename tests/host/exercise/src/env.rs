@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use gvt_model::addr::{Gfn, GmPage, GmRange, Gpa};
-use gvt_model::ports::{Aperture, GuestMemory, HostGgtt};
+use gvt_model::ports::{Aperture, GuestMemory, Hardware, HostGgtt};
 use kernel::prelude::*;
 
 /// Where guest memory starts.
@@ -25,6 +25,9 @@ pub struct Env {
     targets: HashMap<GmPage, Gfn>,
     /// How often each frame is used.
     uses: HashMap<Gfn, u64>,
+    /// Fences that were written.
+    pub fences: u64,
+    clock: u32,
 }
 
 impl Env {
@@ -37,6 +40,8 @@ impl Env {
             aperture_accesses: 0,
             targets: HashMap::new(),
             uses: HashMap::new(),
+            fences: 0,
+            clock: 0,
         }
     }
 
@@ -118,5 +123,23 @@ impl HostGgtt for Env {
         for (page, gfn) in &self.targets {
             assert!(self.uses.get(gfn).is_some_and(|uses| *uses > 0), "{page:?} points at {gfn:?}, which is not held");
         }
+    }
+}
+
+impl Hardware for Env {
+    fn read_register(&mut self, offset: u32) -> Result<u32> {
+        // The one thing that a guest may read of the hardware is the time of an engine.
+        assert!(matches!(offset & 0xfff, 0x358 | 0x35c), "register {offset:#x} is not the guest's to read");
+        self.clock += 1;
+        Ok(self.clock)
+    }
+
+    fn write_fence(&mut self, number: usize, value: u64) -> Result {
+        assert!(number < 4, "the vGPU has no fence {number}");
+        let (first, last) = (value & 0xffff_f000, value >> 32 & 0xffff_f000);
+        let inside = first >= self.slice.start() && first <= last && last < self.slice.end();
+        assert!(value == 0 || inside, "fence {value:#x} covers what is not the vGPU's");
+        self.fences += 1;
+        Ok(())
     }
 }

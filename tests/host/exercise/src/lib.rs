@@ -8,8 +8,10 @@
 
 mod env;
 mod op;
+mod registers;
 mod rig;
 
 pub use env::{Env, MEMORY, MEMORY_SIZE};
 pub use op::{Op, Source};
+pub use registers::Registers;
 pub use rig::{host_config, Outcome, Rig, HIGH, LOW};

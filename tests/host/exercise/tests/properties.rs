@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use exercise::{Op, Rig, Source, HIGH, LOW, MEMORY, MEMORY_SIZE};
+use exercise::{Op, Registers, Rig, Source, HIGH, LOW, MEMORY, MEMORY_SIZE};
 use gvt_model::access::Pieces;
 use gvt_model::edid::{monitor, validate, Edid};
 use gvt_model::irq::{IrqAction, SetIrqs, SetIrqsHeader, Vector};
@@ -82,7 +82,7 @@ proptest! {
         }
         let now = config(&mut rig);
         prop_assert!(now == last);
-        rig.vgpu.reset();
+        rig.reset();
         prop_assert!(config(&mut rig) == fresh);
     }
 
@@ -111,6 +111,15 @@ proptest! {
                     }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_guest_stays_within_its_bounds(script in vec(any::<u8>(), 0..4000)) {
+        let mut source = Source::new(&script);
+        let mut registers = Registers::new(&mut source);
+        while !source.is_empty() {
+            registers.step(&mut source);
         }
     }
 
@@ -308,7 +317,7 @@ fn bar0_offset() -> impl Strategy<Value = u64> {
     let pte = |address: u64| 8 * MB + address / 512;
     let edges = [
         8,
-        0x2030,
+        0x2_8000,
         0x7_7ff8,
         0x7_9008,
         2 * MB,

@@ -66,6 +66,20 @@ impl<T> KVec<T> {
         Ok(())
     }
 
+    /// Appends copies of all elements of a slice.
+    ///
+    /// # Errors
+    ///
+    /// There is no memory.
+    pub fn extend_from_slice(&mut self, other: &[T], flags: flags::Flags) -> Result<(), AllocError>
+    where
+        T: Clone,
+    {
+        self.reserve(other.len(), flags)?;
+        self.elements.extend_from_slice(other);
+        Ok(())
+    }
+
     fn reserve(&mut self, additional: usize, _: flags::Flags) -> Result<(), AllocError> {
         if self.elements.capacity() - self.elements.len() >= additional {
             return Ok(());

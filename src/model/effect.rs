@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What an access makes happen outside of the model.
+
+use core::fmt;
+
+/// What the driver has to do for a vGPU, once it has let go of the vGPU's lock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Effects {
+    inject_msi: bool,
+    notes: [Option<Note>; NOTES],
+}
+
+/// The most that one access can tell: two registers of 4 bytes, and that the vGPU fails safe.
+const NOTES: usize = 3;
+
+impl Effects {
+    /// Nothing to do.
+    pub const fn new() -> Self {
+        Self {
+            inject_msi: false,
+            notes: [None; NOTES],
+        }
+    }
+
+    /// Whether to inject the message signalled interrupt, once.
+    pub const fn injects_msi(&self) -> bool {
+        self.inject_msi
+    }
+
+    /// What to tell the administrator. This must be rate limited: a guest can cause as many as it
+    /// likes.
+    pub fn notes(&self) -> impl Iterator<Item = &Note> {
+        self.notes.iter().flatten()
+    }
+
+    pub(crate) fn inject_msi(&mut self) {
+        self.inject_msi = true;
+    }
+
+    pub(crate) fn note(&mut self, note: Note) {
+        if let Some(free) = self.notes.iter_mut().find(|slot| slot.is_none()) {
+            *free = Some(note);
+        }
+    }
+}
+
+/// Something about a guest that is worth a line in the log; print it with `{}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// The guest uses a register that is not modelled; told of the first one after a reset.
+    Untracked {
+        /// Its offset in BAR0.
+        offset: u32,
+    },
+    /// The guest wrote a value that the register does not take; it keeps what it had.
+    Refused {
+        /// Its offset in BAR0.
+        offset: u32,
+        /// What was to be written; of a fence, all 8 bytes.
+        value: u64,
+        /// Why not.
+        reason: Refusal,
+    },
+    /// All registers are plain memory until the next reset of the device.
+    Failsafe(Failsafe),
+}
+
+/// Why a register does not take a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The address is not that of a page in the vGPU's graphics memory.
+    NotOwnMemory,
+    /// The vGPU has fewer fences.
+    NoSuchFence,
+    /// User batches must not get at this register.
+    NotForUsers,
+    /// 64 KiB pages can be on for all page tables or for none.
+    MixedPageSizes,
+    /// Tiled resources are translated with physical addresses.
+    PhysicalAddresses,
+}
+
+/// Why a vGPU fails safe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failsafe {
+    /// The guest's driver does not know that it is on a vGPU, or uses what a vGPU does not have.
+    UnsupportedGuest,
+    /// The guest's driver says that its part of the GPU is too small.
+    InsufficientResources,
+}
+
+impl Note {
+    fn text(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Untracked { offset } => write!(
+                out,
+                "the guest uses register {offset:#x}, which is not modelled and just keeps its value"
+            ),
+            Self::Refused {
+                offset,
+                value,
+                reason,
+            } => write!(
+                out,
+                "register {offset:#x} does not take {value:#x}: {}",
+                reason.why()
+            ),
+            Self::Failsafe(reason) => {
+                write!(out, "out of order until it is reset: {}", reason.why())
+            }
+        }
+    }
+}
+
+impl Refusal {
+    const fn why(self) -> &'static str {
+        match self {
+            Self::NotOwnMemory => "not in the graphics memory of the vGPU",
+            Self::NoSuchFence => "the vGPU has fewer fences",
+            Self::NotForUsers => "user batches must not get at that register",
+            Self::MixedPageSizes => "64 KiB pages are for all page tables or for none",
+            Self::PhysicalAddresses => "tiled resources need virtual addresses",
+        }
+    }
+}
+
+impl Failsafe {
+    const fn why(self) -> &'static str {
+        match self {
+            Self::UnsupportedGuest => {
+                "the driver of the guest does not know vGPUs: use a current i915"
+            }
+            Self::InsufficientResources => {
+                "the driver of the guest needs more graphics memory; use a bigger type"
+            }
+        }
+    }
+}
+
+display!(Note);

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The engines of a GPU, and which registers are whose.
+
+/// An engine, by i915's name for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EngineId {
+    /// Render.
+    Rcs0,
+    /// Copy (blitter).
+    Bcs0,
+    /// The first video engine.
+    Vcs0,
+    /// The second video engine, which only the bigger GPUs have.
+    Vcs1,
+    /// Video enhancement.
+    Vecs0,
+}
+
+/// Bytes of registers of an engine.
+pub const ENGINE_MMIO_SIZE: u32 = 0x1000;
+
+impl EngineId {
+    /// All of them, in the order of their declaration.
+    pub const ALL: [Self; 5] = [Self::Rcs0, Self::Bcs0, Self::Vcs0, Self::Vcs1, Self::Vecs0];
+
+    /// Where its registers start (`drivers/gpu/drm/i915/gt/intel_engine_cs.c`).
+    pub const fn mmio_base(self) -> u32 {
+        match self {
+            Self::Rcs0 => 0x2000,
+            Self::Bcs0 => 0x2_2000,
+            Self::Vcs0 => 0x1_2000,
+            Self::Vcs1 => 0x1_c000,
+            Self::Vecs0 => 0x1_a000,
+        }
+    }
+
+    /// The engine whose registers start there.
+    pub fn from_mmio_base(base: u32) -> Option<Self> {
+        Self::ALL.into_iter().find(|id| id.mmio_base() == base)
+    }
+
+    /// The engine that has the register at `offset` in its own range.
+    pub fn at(offset: u32) -> Option<Self> {
+        Self::from_mmio_base(offset & !(ENGINE_MMIO_SIZE.saturating_sub(1)))
+    }
+
+    /// The engine that a register belongs to that commands can get at.
+    ///
+    /// Outside of the ranges of the engines there are the MOCS tables, one for each engine; the old
+    /// places of the hardware status pages; and the 3D pipeline, the L3 cache and the memory
+    /// arbiter, which a driver sets up from the render engine.
+    pub const fn owner(offset: u32) -> Self {
+        match offset {
+            0x4180 | 0xc900..=0xc9ff | 0x1_2000..=0x1_2fff => Self::Vcs0,
+            0xca00..=0xcaff | 0x1_c000..=0x1_cfff => Self::Vcs1,
+            0x4380 | 0xcb00..=0xcbff | 0x1_a000..=0x1_afff => Self::Vecs0,
+            0x4280 | 0xcc00..=0xccff | 0x2_2000..=0x2_2fff => Self::Bcs0,
+            _ => Self::Rcs0,
+        }
+    }
+
+    const fn bit(self) -> u8 {
+        match self {
+            Self::Rcs0 => 1 << 0,
+            Self::Bcs0 => 1 << 1,
+            Self::Vcs0 => 1 << 2,
+            Self::Vcs1 => 1 << 3,
+            Self::Vecs0 => 1 << 4,
+        }
+    }
+}
+
+/// A set of engines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Engines(u8);
+
+impl Engines {
+    /// No engine.
+    pub const NONE: Self = Self(0);
+
+    /// These and another one.
+    pub const fn with(self, id: EngineId) -> Self {
+        Self(self.0 | id.bit())
+    }
+
+    /// Whether the engine is one of them.
+    pub const fn contains(self, id: EngineId) -> bool {
+        self.0 & id.bit() != 0
+    }
+
+    /// Each of them.
+    pub fn iter(self) -> impl Iterator<Item = EngineId> {
+        EngineId::ALL
+            .into_iter()
+            .filter(move |id| self.contains(*id))
+    }
+}

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! All registers of a vGPU, and how an access becomes one of whole registers.
+
+use core::ops::Range;
+
+use kernel::{
+    num::casts::FromSafeCast,
+    prelude::*, //
+};
+
+use super::{
+    file::VregFile,
+    handlers::{
+        self,
+        fence,
+        Sideband,
+        Write, //
+    },
+    map::RegisterMap,
+    pvinfo::{
+        self,
+        PvInfo, //
+    },
+    row::{
+        Handler,
+        Row, //
+    },
+};
+use crate::{
+    addr::GmRange,
+    effect::{
+        Effects,
+        Failsafe,
+        Note,
+        Refusal, //
+    },
+    interrupt::{
+        Event,
+        Interrupts, //
+    },
+    vgpu::{
+        Counters,
+        Host,
+        Setup, //
+    },
+};
+
+/// The registers of a vGPU.
+pub(crate) struct Registers {
+    pub(super) file: VregFile,
+    pub(super) interrupts: Interrupts,
+    pub(super) sideband: Sideband,
+    /// The mappable part of graphics memory and the other one.
+    pub(super) low: GmRange,
+    pub(super) high: GmRange,
+    pub(super) fences: u32,
+    /// The guest has looked at PVINFO.
+    pub(super) knows_vgpus: bool,
+    identity: PvInfo,
+    failsafe: Option<Failsafe>,
+    counters: Counters,
+    /// The first register that is not modelled was told of.
+    noted: bool,
+}
+
+impl Registers {
+    /// The registers after a reset.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`; `EINVAL` if a number does not fit into PVINFO.
+    pub(super) fn new(setup: &Setup<'_>) -> Result<Self> {
+        let mut registers = Self {
+            file: VregFile::new()?,
+            interrupts: Interrupts::default(),
+            sideband: Sideband::default(),
+            low: setup.low,
+            high: setup.high,
+            fences: setup.fences,
+            knows_vgpus: false,
+            identity: PvInfo::new(setup.id, setup.low, setup.high, setup.fences)?,
+            failsafe: None,
+            counters: Counters::default(),
+            noted: false,
+        };
+        registers.fill(setup.registers);
+        Ok(registers)
+    }
+
+    /// Back to the state after [`Registers::new`]; the counters go on.
+    pub(super) fn reset(&mut self, map: &RegisterMap) {
+        self.file.clear();
+        self.interrupts = Interrupts::default();
+        self.sideband = Sideband::default();
+        self.knows_vgpus = false;
+        self.failsafe = None;
+        self.noted = false;
+        self.fill(map);
+    }
+
+    fn fill(&mut self, map: &RegisterMap) {
+        for (offset, value) in map.starts() {
+            self.file.set(*offset, *value);
+        }
+        self.identity.fill(&mut self.file);
+    }
+
+    /// Puts a range of registers back to how it is after a reset.
+    pub(super) fn restart(&mut self, range: Range<u32>, map: &RegisterMap) {
+        self.file.clear_range(range.clone());
+        let starts = map.starts();
+        let first = starts.partition_point(|(offset, _)| *offset < range.start);
+        let inside = starts.iter().skip(first);
+        for (offset, value) in inside.take_while(|(offset, _)| *offset < range.end) {
+            self.file.set(*offset, *value);
+        }
+    }
+
+    /// What was counted since the vGPU was made.
+    pub(super) fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Why the vGPU fails safe, if it does.
+    pub(super) fn failsafe(&self) -> Option<Failsafe> {
+        self.failsafe
+    }
+
+    /// Makes all registers plain memory until the next reset.
+    pub(super) fn fail_safe(&mut self, reason: Failsafe, effects: &mut Effects) {
+        if self.failsafe.is_none() {
+            self.failsafe = Some(reason);
+            effects.note(Note::Failsafe(reason));
+        }
+    }
+
+    /// Reads 1, 2, 4 or 8 bytes that lie inside, at a multiple of the width.
+    pub(super) fn read(&mut self, offset: u32, data: &mut [u8], host: &mut Host<'_>) {
+        let start = offset & !3;
+        let skip = usize::from_safe_cast(offset & 3);
+        let mut bytes = [0; 8];
+        let (low, high) = bytes.split_at_mut(4);
+        low.copy_from_slice(&self.read_register(start, host).to_le_bytes());
+        if data.len() == 8 {
+            high.copy_from_slice(&self.read_register(start | 4, host).to_le_bytes());
+        }
+        for (to, from) in data.iter_mut().zip(bytes.iter().skip(skip)) {
+            *to = *from;
+        }
+    }
+
+    fn read_register(&mut self, offset: u32, host: &mut Host<'_>) -> u32 {
+        if self.failsafe.is_some() {
+            return self.file.get(offset);
+        }
+        match host.registers.find(offset) {
+            Some(row) => handlers::read(row.handler, self, offset, host),
+            None => {
+                self.untracked(offset, host.effects);
+                self.file.get(offset)
+            }
+        }
+    }
+
+    /// Writes 1, 2, 4 or 8 bytes that lie inside, at a multiple of the width.
+    pub(super) fn write(&mut self, offset: u32, data: &[u8], host: &mut Host<'_>) {
+        let mut value = [0; 8];
+        let mut lanes = [0; 8];
+        let start = offset & !3;
+        let skip = usize::from_safe_cast(offset & 3);
+        let places = value.iter_mut().zip(lanes.iter_mut()).skip(skip);
+        for ((value, lane), byte) in places.zip(data) {
+            (*value, *lane) = (*byte, 0xff);
+        }
+        let whole = u64::from_le_bytes(value);
+        if data.len() == 8 && fence::is_fence(start) && self.failsafe.is_none() {
+            // The one register of 8 bytes: its halves mean nothing alone.
+            if let Err(reason) = self.write_fence(start, whole, host) {
+                self.refuse(start, whole, reason, host.effects);
+            }
+            return;
+        }
+        let [low, high] = halves(whole);
+        let [low_lanes, high_lanes] = halves(u64::from_le_bytes(lanes));
+        self.write_register(start, low, low_lanes, host);
+        if data.len() == 8 {
+            self.write_register(start | 4, high, high_lanes, host);
+        }
+    }
+
+    /// Writes the bits in `lanes` of the register at `offset`.
+    fn write_register(&mut self, offset: u32, written: u32, lanes: u32, host: &mut Host<'_>) {
+        let old = self.file.get(offset);
+        let merged = (old & !lanes) | (written & lanes);
+        if self.failsafe.is_some() {
+            self.file.set(offset, merged);
+            return;
+        }
+        let Some(row) = host.registers.find(offset) else {
+            self.untracked(offset, host.effects);
+            self.file.set(offset, merged);
+            return;
+        };
+        let write = Write {
+            offset,
+            old,
+            value: row.accept(old, written, lanes),
+        };
+        match handlers::write(row.handler, self, &write, host) {
+            Ok(accepted) => self.store(row, offset, accepted, host.effects),
+            Err(reason) => self.refuse(offset, written.into(), reason, host.effects),
+        }
+    }
+
+    fn store(&mut self, row: &Row, offset: u32, accepted: u32, effects: &mut Effects) {
+        self.file.set(offset, accepted);
+        match row.handler {
+            Handler::InterruptIdentity | Handler::Interrupts => {
+                self.interrupts.update(&mut self.file, effects);
+            }
+            Handler::Pvinfo if pvinfo::is_notification(offset) => {
+                self.counters.notifications = self.counters.notifications.saturating_add(1);
+            }
+            _ => {}
+        }
+    }
+
+    /// Something happened on the GPU that a guest may want to be interrupted for.
+    pub(super) fn raise(&mut self, event: Event, map: &RegisterMap, effects: &mut Effects) {
+        if self.failsafe.is_none() {
+            self.interrupts
+                .raise(event, map.platform(), &mut self.file, effects);
+        }
+    }
+
+    /// Whether message signalled interrupts can be sent.
+    pub(super) fn gate_msi(&mut self, open: bool, effects: &mut Effects) {
+        self.interrupts.gate(open);
+        if self.failsafe.is_none() {
+            self.interrupts.update(&mut self.file, effects);
+        }
+    }
+
+    fn untracked(&mut self, offset: u32, effects: &mut Effects) {
+        self.counters.untracked = self.counters.untracked.saturating_add(1);
+        if !self.noted {
+            self.noted = true;
+            effects.note(Note::Untracked { offset });
+        }
+    }
+
+    fn refuse(&mut self, offset: u32, value: u64, reason: Refusal, effects: &mut Effects) {
+        self.counters.refused = self.counters.refused.saturating_add(1);
+        effects.note(Note::Refused {
+            offset,
+            value,
+            reason,
+        });
+    }
+}
+
+/// The low and the high half.
+fn halves(value: u64) -> [u32; 2] {
+    let [a, b, c, d, e, f, g, h] = value.to_le_bytes();
+    [
+        u32::from_le_bytes([a, b, c, d]),
+        u32::from_le_bytes([e, f, g, h]),
+    ]
+}
