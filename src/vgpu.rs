@@ -28,7 +28,10 @@ use gvt_model::{
         GmRange,
         PAGE_SIZE, //
     },
-    effect::Effects,
+    effect::{
+        Effects,
+        Note, //
+    },
     fault::Fault,
     irq::Vector,
     region::Position,
@@ -321,17 +324,27 @@ impl Vgpu {
             );
             fault.errno()
         });
-        for note in effects.notes() {
-            guest_warn!(
-                self.warnings,
-                claim.gpu().device(),
-                "vGPU {}: {note}\n",
-                self.id
-            );
-        }
+        self.log(claim, &effects);
         drop(state);
         self.perform(&effects);
         result
+    }
+
+    /// Tells what an access has shown of the guest.
+    fn log(&self, claim: &Claim, effects: &Effects) {
+        let device = claim.gpu().device();
+        for note in effects.notes() {
+            match note {
+                // Every guest does that: it is no fault.
+                Note::Untracked { .. } if self.warnings.allows(c"kvmgt") => {
+                    dev_info!(device, "vGPU {}: {note}\n", self.id);
+                }
+                Note::Untracked { .. } => {}
+                Note::Refused { .. } | Note::Failsafe(_) => {
+                    guest_warn!(self.warnings, device, "vGPU {}: {note}\n", self.id);
+                }
+            }
+        }
     }
 
     /// Does what an access wants done; the lock must not be held.
