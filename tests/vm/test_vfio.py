@@ -26,7 +26,7 @@ class Generator(unittest.TestCase):
         for _ in range(2):
             with tempfile.TemporaryDirectory() as folder:
                 subprocess.run([sys.executable, _HERE / "generate", folder], check=True, stdout=subprocess.DEVNULL)
-                texts.append([(Path(folder) / f"{name}.jsonl").read_text() for name in ("both", "wrap")])
+                texts.append([(Path(folder) / f"{name}.jsonl").read_text() for name in ("both", "wrap", "ours")])
         self.assertEqual(*texts)
         requests = [json.loads(line) for line in texts[0][0].splitlines()]
         self.assertGreater(len(requests), 5000)

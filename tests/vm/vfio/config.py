@@ -3,7 +3,7 @@
 
 import random
 
-from .script import CONFIG, Script, around
+from .script import CONFIG, EDID, OPREGION, Script, around
 
 _SIZE = 4096
 _SWSCI, _ASLS = 0xE8, 0xFC
@@ -113,11 +113,27 @@ def bars(script: Script) -> None:
     script.read(CONFIG, 0xD4)
 
 
+# Positions whose low 32 bits wrap around when the width is added, and the widths.
+_WRAPPING = ((0xFFFFFFFC, 4), (0xFFFFFFFF, 1), (0x1FFFFFFFC, 4), (0xFFFFFFFFFC, 4), (0xFFFFFFF8, 8))
+
+
 def beyond(script: Script) -> None:
-    """Positions whose low 32 bits wrap around when the width is added.
+    """Reads that wrap around.
 
     The stock driver reads kernel memory for these (gvt-spec 12, field.md 5.2), so they are a script of their own.
     """
     script.block("wrap")
-    for offset, width in ((0xFFFFFFFC, 4), (0xFFFFFFFF, 1), (0x1FFFFFFFC, 4), (0xFFFFFFFFFC, 4), (0xFFFFFFF8, 8)):
+    for offset, width in _WRAPPING:
         script.read(CONFIG, offset, width)
+
+
+def writing_beyond(script: Script) -> None:
+    """Writes that wrap around, with the answers that they must get: no other driver is to be asked that."""
+    script.block("wrap-write")
+    script.add("read", region=CONFIG, offset=0, length=_SIZE)
+    for region in (0, 2, CONFIG, OPREGION, EDID):
+        for offset, width in _WRAPPING:
+            script.write(region, offset, 0x8877665544332211, width, expect={"errno": "EFAULT"})
+            script.read(region, offset, width, expect={"errno": "EFAULT"})
+    for offset, value in ((0, "0x19128086"), (0x10, "0x00000004"), (0xFC, "0x00000000")):
+        script.read(CONFIG, offset, expect={"value": value})

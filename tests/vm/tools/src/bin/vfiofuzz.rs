@@ -44,7 +44,7 @@ fn run(options: &Options) -> Result<Report> {
             0 => (Status::Pass, String::new()),
             count => (Status::Fail, format!("{count} of {} requests", tally.requests)),
         };
-        report.check(format!("fuzz/{kind}"), status, reason, took);
+        report.check(format!("fuzz/{kind}"), status, reason, tally.took);
     }
     let begin = Instant::now();
     let (status, reason) = match fuzz.sane() {

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use rustix::event::{eventfd, EventfdFlags};
@@ -120,6 +121,8 @@ pub struct Tally {
     pub wrong: Vec<String>,
     /// How often something happened that should not.
     pub failures: u64,
+    /// How long they took.
+    pub took: Duration,
 }
 
 impl fmt::Display for Tally {
@@ -199,9 +202,11 @@ impl Fuzz {
     pub fn run(&mut self, requests: u64) -> Result<Vec<(&'static str, Tally)>, Failure> {
         for number in 0..requests {
             let kind = Kind::choose(&mut self.random);
+            let begin = Instant::now();
             let (asked, outcome) = self.one(kind)?;
             let tally = self.tallies.entry(kind).or_default();
             tally.requests += 1;
+            tally.took += begin.elapsed();
             let complaint = match outcome {
                 Ok(()) => None,
                 Err(Wrong::Failure(Failure::Errno(errno))) => {
