@@ -11,8 +11,11 @@ use kernel::prelude::*;
 use crate::{
     edid::{
         self,
-        Edid,
-        EDID_SIZE, //
+        mode::Limits,
+        Blocks,
+        Defect,
+        EDID_SIZE,
+        MAX_SIZE, //
     },
     fault::{
         Fault,
@@ -77,33 +80,85 @@ impl Register {
     }
 }
 
+/// What an EDID can be.
+#[derive(Clone, Copy)]
+enum Room {
+    /// One block, and monitors of the type's resolution, as in the C driver.
+    Classic(Resolution),
+    /// An extension as well, and monitors that the memory is enough for.
+    Memory(Limits),
+}
+
+impl Room {
+    /// The most bytes of an EDID.
+    const fn bytes(self) -> u32 {
+        match self {
+            Self::Classic(_) => 128,
+            Self::Memory(_) => 256,
+        }
+    }
+
+    /// The most pixels in a line, and the most lines.
+    fn picture(self) -> (u32, u32) {
+        match self {
+            Self::Classic(resolution) => (resolution.width(), resolution.height()),
+            Self::Memory(limits) => {
+                let (width, height) = limits.largest();
+                (width.into(), height.into())
+            }
+        }
+    }
+}
+
 /// The EDID region of a vGPU.
 pub struct EdidRegion {
-    resolution: Resolution,
-    edid: Edid,
-    /// Bytes of `edid` that can be reached; never more than there are.
+    room: Room,
+    /// What the VMM wrote; of the monitor when its link comes up the next time.
+    edid: [u8; MAX_SIZE],
+    /// Bytes of `edid` that can be reached; never more than there is room for.
     size: u32,
     link: Link,
+    monitor: Blocks,
 }
 
 impl EdidRegion {
     /// The size that the VMM is told, in bytes. The EDID lies beyond it, and QEMU knows.
     pub const REPORTED_SIZE: usize = EDID_SIZE;
-    const MAX_SIZE: u32 = 128;
 
-    /// A region with the EDID of a monitor of that resolution.
+    /// A region for EDIDs of one block, with that of a monitor of this resolution.
     pub fn new(resolution: Resolution) -> Self {
+        Self::with_room(Room::Classic(resolution), resolution)
+    }
+
+    /// A region for EDIDs with an extension, of monitors of any size within the limits. It starts
+    /// with a monitor of this resolution.
+    pub fn with_limits(resolution: Resolution, limits: Limits) -> Self {
+        Self::with_room(Room::Memory(limits), resolution)
+    }
+
+    fn with_room(room: Room, resolution: Resolution) -> Self {
+        let monitor = Blocks::classic(resolution);
+        let mut edid = [0; MAX_SIZE];
+        wire::put(&mut edid, 0, monitor.as_bytes());
         Self {
-            resolution,
-            edid: edid::monitor(resolution),
-            size: Self::MAX_SIZE,
+            room,
+            edid,
+            size: room.bytes(),
             link: Link::Unset,
+            monitor,
         }
     }
 
-    /// The EDID of the monitor.
-    pub fn edid(&self) -> &Edid {
-        &self.edid
+    /// What the VMM wrote, all that there is room for. It need not be an EDID.
+    pub fn bytes(&self) -> &[u8] {
+        let room = usize::try_from(self.room.bytes()).unwrap_or(MAX_SIZE);
+        self.edid.get(..room).unwrap_or(&self.edid)
+    }
+
+    /// The EDID of the monitor: what the VMM had written when the link came up last, and that of
+    /// the type's resolution before that.
+    pub fn monitor(&self) -> &Blocks {
+        &self.monitor
     }
 
     /// The state of the link to the monitor.
@@ -124,10 +179,10 @@ impl EdidRegion {
         }
         let value = match register(at, data.len())? {
             Register::BlobOffset => u32::try_from(BLOB).unwrap_or(0),
-            Register::MaxSize => Self::MAX_SIZE,
+            Register::MaxSize => self.room.bytes(),
             Register::Size => self.size,
-            Register::MaxWidth => self.resolution.width(),
-            Register::MaxHeight => self.resolution.height(),
+            Register::MaxWidth => self.room.picture().0,
+            Register::MaxHeight => self.room.picture().1,
             Register::LinkState => self.link.raw(),
         };
         data.copy_from_slice(&value.to_le_bytes());
@@ -139,24 +194,24 @@ impl EdidRegion {
     /// # Errors
     ///
     /// As [`EdidRegion::read`]; [`GuestFault::ReadOnly`] for a register other than the size and the
-    /// link state; [`GuestFault::EdidSize`], [`GuestFault::LinkState`] and [`GuestFault::Edid`] for
-    /// what these do not take. Then nothing was written.
+    /// link state; [`GuestFault::EdidSize`], [`GuestFault::LinkState`], [`GuestFault::Edid`] and
+    /// [`GuestFault::Mode`] for what these do not take. Then nothing was written.
     pub fn write(&mut self, at: Position, data: &[u8]) -> Result<(), Fault> {
         if at.offset() >= BLOB {
             self.blob(at, data.len())?;
             let start = at.offset().saturating_sub(BLOB);
-            let start = usize::try_from(start).unwrap_or(EDID_SIZE);
+            let start = usize::try_from(start).unwrap_or(MAX_SIZE);
             wire::put(&mut self.edid, start, data);
             return Ok(());
         }
         let register = register(at, data.len())?;
         let value = wire::u32_at(data, 0);
         match register {
-            Register::Size if value > Self::MAX_SIZE => {
+            Register::Size if value > self.room.bytes() => {
                 return Err(GuestFault::EdidSize { size: value }.into());
             }
             Register::Size => self.size = value,
-            Register::LinkState => self.link = self.next_link(value)?,
+            Register::LinkState => self.set_link(value)?,
             Register::BlobOffset | Register::MaxSize | Register::MaxWidth | Register::MaxHeight => {
                 return Err(GuestFault::ReadOnly { at }.into())
             }
@@ -164,15 +219,39 @@ impl EdidRegion {
         Ok(())
     }
 
-    /// The state of the link after a write of `value`.
-    fn next_link(&self, value: u32) -> Result<Link, GuestFault> {
-        match value {
+    fn set_link(&mut self, value: u32) -> Result<(), GuestFault> {
+        self.link = match value {
             LINK_UP => {
-                edid::validate(&self.edid).map_err(GuestFault::Edid)?;
-                Ok(Link::Up)
+                self.monitor = self.checked()?;
+                Link::Up
             }
-            LINK_DOWN => Ok(Link::Down),
-            state => Err(GuestFault::LinkState { state }),
+            LINK_DOWN => Link::Down,
+            state => return Err(GuestFault::LinkState { state }),
+        };
+        Ok(())
+    }
+
+    /// What the VMM wrote, if it is the EDID of a monitor that the vGPU can have.
+    fn checked(&self) -> Result<Blocks, GuestFault> {
+        let bytes = self.bytes();
+        match self.room {
+            Room::Classic(_) => {
+                let block = bytes.first_chunk().ok_or(Defect::Length(bytes.len()));
+                let block = block.map_err(GuestFault::Edid)?;
+                edid::validate(block).map_err(GuestFault::Edid)?;
+                Blocks::parse(block).map_err(GuestFault::Edid)
+            }
+            Room::Memory(limits) => {
+                let size = usize::try_from(self.size).unwrap_or(MAX_SIZE);
+                let reachable = bytes.get(..size).unwrap_or(bytes);
+                let blocks = Blocks::parse(reachable).map_err(GuestFault::Edid)?;
+                if let Some(native) = blocks.native() {
+                    limits
+                        .check(native.horizontal.active, native.vertical.active)
+                        .map_err(GuestFault::Mode)?;
+                }
+                Ok(blocks)
+            }
         }
     }
 

@@ -8,7 +8,10 @@ use kernel::prelude::*;
 
 use crate::{
     addr::Gpa,
-    edid::Defect,
+    edid::{
+        mode::ModeDefect,
+        Defect, //
+    },
     region::Position, //
 };
 
@@ -98,6 +101,8 @@ pub enum GuestFault {
     },
     /// The link of the monitor cannot come up because its EDID is none.
     Edid(Defect),
+    /// The link of the monitor cannot come up because the vGPU cannot show its native mode.
+    Mode(ModeDefect),
 }
 
 impl GuestFault {
@@ -134,6 +139,7 @@ impl GuestFault {
                 write!(out, "{state} is not a link state: 1 is up, 2 is down")
             }
             Self::Edid(defect) => write!(out, "the monitor stays off, its EDID is bad: {defect}"),
+            Self::Mode(defect) => write!(out, "the monitor stays off, its mode is too big: {defect}"),
         }
     }
 }

@@ -22,6 +22,7 @@ mod display_port;
 mod display_reset;
 mod edid;
 mod edid_modes;
+mod edid_region;
 #[cfg(any(test, CONFIG_KUNIT = "y"))]
 mod fakes;
 mod ggtt;

@@ -118,7 +118,27 @@ impl Limits {
         }
         Ok(())
     }
+
+    /// The biggest of the common sizes that there is room for, so that there is for every smaller
+    /// one, too: pixels in a line, and lines.
+    pub fn largest(self) -> (u16, u16) {
+        LARGEST
+            .into_iter()
+            .find(|(width, height)| self.check(*width, *height).is_ok())
+            .unwrap_or((MIN_WIDTH, MIN_HEIGHT))
+    }
 }
+
+/// Sizes that a VMM may be told to keep to, from the biggest that an EDID can say on.
+const LARGEST: [(u16, u16); 7] = [
+    (MAX_ACTIVE, MAX_ACTIVE),
+    (3840, 2400),
+    (3840, 2160),
+    (2560, 1600),
+    (1920, 1200),
+    (1024, 768),
+    (640, 480),
+];
 
 /// One direction of a mode: pixels of a line, or lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
