@@ -19,6 +19,8 @@
 //! | file position of `read` and `write` | [`region::Position`], [`region::Position::pieces`] |
 //! | the vGPU | [`vgpu::Vgpu`], [`vgpu::Setup`] |
 //! | `VFIO_DEVICE_GET_IRQ_INFO`, `VFIO_DEVICE_SET_IRQS` | [`irq`] |
+//! | what the virtual monitor can be | [`edid::Blocks`], [`edid::mode::Limits`] |
+//! | the virtual display, from register values | [`display`] |
 //! | what went wrong | [`fault::Fault`] |
 //!
 //! Everything a guest or a VMM sends is checked here, and nothing that they send makes this crate
