@@ -19,6 +19,8 @@
 //! | file position of `read` and `write` | [`region::Position`], [`region::Position::pieces`] |
 //! | the vGPU | [`vgpu::Vgpu`], [`vgpu::Setup`] |
 //! | `VFIO_DEVICE_GET_IRQ_INFO`, `VFIO_DEVICE_SET_IRQS` | [`irq`] |
+//! | what the virtual monitor can be | [`edid::Blocks`], [`edid::mode::Limits`] |
+//! | the virtual display, from register values | [`display`] |
 //! | what went wrong | [`fault::Fault`] |
 //! | what the registers of the GPU are | [`mmio::map::RegisterMap`] |
 //! | what changes hands with an engine | [`mmio::switched::switched`] |
