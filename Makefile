@@ -19,7 +19,6 @@ help:
 	@echo 'make test     formatting, clippy, unit tests, and the virtual machines as a smoke test'
 	@echo 'make install  put kvmgt.ko into /lib/modules/$$(KREL)/updates (INSTALL_MOD_PATH is honoured); make uninstall undoes it'
 	@echo 'make dkms     put the source where DKMS finds it'
-	@echo 'make vm-debug our module on a kernel with KASAN and lockdep, which takes half an hour to make'
 	@echo 'make kunit    the suites of the device model under KUnit, in a user-mode kernel'
 	@echo 'make fmt      format the sources'
 	@echo 'make clippy   lint the sources; a warning is an error'
@@ -94,12 +93,6 @@ doc: modules
 rust-analyzer: modules
 	@tests/kernel/crates rust-analyzer
 
-# The lanes of our module that can find a mistake in it, on a kernel that sees mistakes in memory, locks and DMA.
-vm-debug:
-	@tests/setup/setup --debug
-	+@$(MAKE) --no-print-directory modules KERNEL=$(KERNEL)-debug
-	@KERNEL=$(KERNEL)-debug KVMGT_PATIENCE=4 tests/test --only '^(build|smoke-ours|fuzz-fd|lifecycle)$$'
-
 # --- KUnit ---
 
 setup-uml:
@@ -135,4 +128,4 @@ dkms:
 
 .PHONY: install uninstall dkms
 
-.PHONY: help modules clean setup demo test vm-debug fmt clippy fuzz doc rust-analyzer
+.PHONY: help modules clean setup demo test fmt clippy fuzz doc rust-analyzer
