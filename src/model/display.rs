@@ -27,6 +27,7 @@ mod pipe;
 pub mod plane;
 pub mod port;
 pub mod reset;
+pub(crate) mod state;
 pub mod timing;
 
 pub use pipe::{

@@ -48,8 +48,6 @@ pub enum Defect {
     Version(u8),
     /// The bytes do not add up to 0.
     Checksum,
-    /// It says that so many blocks follow, for which there is no room.
-    Extensions(u8),
     /// There are so many bytes, which are not the blocks that it counts.
     Length(usize),
     /// The bytes of the extension do not add up to 0.
@@ -65,10 +63,6 @@ impl Defect {
             Self::Header => write!(out, "it does not start with 00 ff ff ff ff ff ff 00"),
             Self::Version(version) => write!(out, "its version is {version}, not 1"),
             Self::Checksum => write!(out, "its bytes do not add up to 0"),
-            Self::Extensions(count) => write!(
-                out,
-                "it counts {count} extension blocks, and there is room for none"
-            ),
             Self::Length(bytes) => write!(
                 out,
                 "{bytes} bytes are not all its blocks, which have {EDID_SIZE} each"
@@ -90,14 +84,6 @@ display!(Defect);
 ///
 /// The first defect.
 pub fn validate(edid: &Edid) -> Result<(), Defect> {
-    match edid.get(EXTENSIONS_AT).copied().unwrap_or(0) {
-        0 => validate_base(edid),
-        count => Err(Defect::Extensions(count)),
-    }
-}
-
-/// As [`validate`], whatever the number of extensions.
-fn validate_base(edid: &Edid) -> Result<(), Defect> {
     if edid.iter().all(|byte| *byte == 0) {
         return Err(Defect::Blank);
     }

@@ -10,10 +10,8 @@ use kernel::prelude::*;
 
 use crate::{
     edid::{
-        self,
         mode::Limits,
         Blocks,
-        Defect,
         EDID_SIZE,
         MAX_SIZE, //
     },
@@ -55,6 +53,15 @@ impl Link {
     }
 }
 
+/// What a write was to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// The state of the link: the guest is to see it.
+    Link,
+    /// Anything else, which has no effect before the state of the link is written.
+    Other,
+}
+
 /// The registers, in the order in which they are.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Register {
@@ -80,39 +87,12 @@ impl Register {
     }
 }
 
-/// What an EDID can be.
-#[derive(Clone, Copy)]
-enum Room {
-    /// One block, and monitors of the type's resolution, as in the C driver.
-    Classic(Resolution),
-    /// An extension as well, and monitors that the memory is enough for.
-    Memory(Limits),
-}
-
-impl Room {
-    /// The most bytes of an EDID.
-    const fn bytes(self) -> u32 {
-        match self {
-            Self::Classic(_) => 128,
-            Self::Memory(_) => 256,
-        }
-    }
-
-    /// The most pixels in a line, and the most lines.
-    fn picture(self) -> (u32, u32) {
-        match self {
-            Self::Classic(resolution) => (resolution.width(), resolution.height()),
-            Self::Memory(limits) => {
-                let (width, height) = limits.largest();
-                (width.into(), height.into())
-            }
-        }
-    }
-}
+/// The most bytes of an EDID: one block and an extension.
+const ROOM: u32 = 256;
 
 /// The EDID region of a vGPU.
 pub struct EdidRegion {
-    room: Room,
+    limits: Limits,
     /// What the VMM wrote; of the monitor when its link comes up the next time.
     edid: [u8; MAX_SIZE],
     /// Bytes of `edid` that can be reached; never more than there is room for.
@@ -125,25 +105,16 @@ impl EdidRegion {
     /// The size that the VMM is told, in bytes. The EDID lies beyond it, and QEMU knows.
     pub const REPORTED_SIZE: usize = EDID_SIZE;
 
-    /// A region for EDIDs of one block, with that of a monitor of this resolution.
-    pub fn new(resolution: Resolution) -> Self {
-        Self::with_room(Room::Classic(resolution), resolution)
-    }
-
     /// A region for EDIDs with an extension, of monitors of any size within the limits. It starts
     /// with a monitor of this resolution.
-    pub fn with_limits(resolution: Resolution, limits: Limits) -> Self {
-        Self::with_room(Room::Memory(limits), resolution)
-    }
-
-    fn with_room(room: Room, resolution: Resolution) -> Self {
+    pub fn new(resolution: Resolution, limits: Limits) -> Self {
         let monitor = Blocks::classic(resolution);
         let mut edid = [0; MAX_SIZE];
         wire::put(&mut edid, 0, monitor.as_bytes());
         Self {
-            room,
+            limits,
             edid,
-            size: room.bytes(),
+            size: ROOM,
             link: Link::Unset,
             monitor,
         }
@@ -151,8 +122,7 @@ impl EdidRegion {
 
     /// What the VMM wrote, all that there is room for. It need not be an EDID.
     pub fn bytes(&self) -> &[u8] {
-        let room = usize::try_from(self.room.bytes()).unwrap_or(MAX_SIZE);
-        self.edid.get(..room).unwrap_or(&self.edid)
+        &self.edid
     }
 
     /// The EDID of the monitor: what the VMM had written when the link came up last, and that of
@@ -179,10 +149,10 @@ impl EdidRegion {
         }
         let value = match register(at, data.len())? {
             Register::BlobOffset => u32::try_from(BLOB).unwrap_or(0),
-            Register::MaxSize => self.room.bytes(),
+            Register::MaxSize => ROOM,
             Register::Size => self.size,
-            Register::MaxWidth => self.room.picture().0,
-            Register::MaxHeight => self.room.picture().1,
+            Register::MaxWidth => self.limits.largest().0.into(),
+            Register::MaxHeight => self.limits.largest().1.into(),
             Register::LinkState => self.link.raw(),
         };
         data.copy_from_slice(&value.to_le_bytes());
@@ -196,27 +166,30 @@ impl EdidRegion {
     /// As [`EdidRegion::read`]; [`GuestFault::ReadOnly`] for a register other than the size and the
     /// link state; [`GuestFault::EdidSize`], [`GuestFault::LinkState`], [`GuestFault::Edid`] and
     /// [`GuestFault::Mode`] for what these do not take. Then nothing was written.
-    pub fn write(&mut self, at: Position, data: &[u8]) -> Result<(), Fault> {
+    pub fn write(&mut self, at: Position, data: &[u8]) -> Result<Written, Fault> {
         if at.offset() >= BLOB {
             self.blob(at, data.len())?;
             let start = at.offset().saturating_sub(BLOB);
             let start = usize::try_from(start).unwrap_or(MAX_SIZE);
             wire::put(&mut self.edid, start, data);
-            return Ok(());
+            return Ok(Written::Other);
         }
         let register = register(at, data.len())?;
         let value = wire::u32_at(data, 0);
         match register {
-            Register::Size if value > self.room.bytes() => {
+            Register::Size if value > ROOM => {
                 return Err(GuestFault::EdidSize { size: value }.into());
             }
             Register::Size => self.size = value,
-            Register::LinkState => self.set_link(value)?,
+            Register::LinkState => {
+                self.set_link(value)?;
+                return Ok(Written::Link);
+            }
             Register::BlobOffset | Register::MaxSize | Register::MaxWidth | Register::MaxHeight => {
                 return Err(GuestFault::ReadOnly { at }.into())
             }
         }
-        Ok(())
+        Ok(Written::Other)
     }
 
     fn set_link(&mut self, value: u32) -> Result<(), GuestFault> {
@@ -233,26 +206,15 @@ impl EdidRegion {
 
     /// What the VMM wrote, if it is the EDID of a monitor that the vGPU can have.
     fn checked(&self) -> Result<Blocks, GuestFault> {
-        let bytes = self.bytes();
-        match self.room {
-            Room::Classic(_) => {
-                let block = bytes.first_chunk().ok_or(Defect::Length(bytes.len()));
-                let block = block.map_err(GuestFault::Edid)?;
-                edid::validate(block).map_err(GuestFault::Edid)?;
-                Blocks::parse(block).map_err(GuestFault::Edid)
-            }
-            Room::Memory(limits) => {
-                let size = usize::try_from(self.size).unwrap_or(MAX_SIZE);
-                let reachable = bytes.get(..size).unwrap_or(bytes);
-                let blocks = Blocks::parse(reachable).map_err(GuestFault::Edid)?;
-                if let Some(native) = blocks.native() {
-                    limits
-                        .check(native.horizontal.active, native.vertical.active)
-                        .map_err(GuestFault::Mode)?;
-                }
-                Ok(blocks)
-            }
+        let size = usize::try_from(self.size).unwrap_or(MAX_SIZE);
+        let reachable = self.edid.get(..size).unwrap_or(&self.edid);
+        let blocks = Blocks::parse(reachable).map_err(GuestFault::Edid)?;
+        if let Some(native) = blocks.native() {
+            self.limits
+                .check(native.horizontal.active, native.vertical.active)
+                .map_err(GuestFault::Mode)?;
         }
+        Ok(blocks)
     }
 
     /// The bytes of the EDID that an access is to.

@@ -8,6 +8,7 @@ use core::fmt;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Effects {
     inject_msi: bool,
+    retime: bool,
     notes: [Option<Note>; NOTES],
 }
 
@@ -19,6 +20,7 @@ impl Effects {
     pub const fn new() -> Self {
         Self {
             inject_msi: false,
+            retime: false,
             notes: [None; NOTES],
         }
     }
@@ -26,6 +28,12 @@ impl Effects {
     /// Whether to inject the message signalled interrupt, once.
     pub const fn injects_msi(&self) -> bool {
         self.inject_msi
+    }
+
+    /// Whether the time has changed at which the display wants to run, as
+    /// [`Vgpu::next_blank`](crate::vgpu::Vgpu::next_blank) tells it.
+    pub const fn retimes(&self) -> bool {
+        self.retime
     }
 
     /// What to tell the administrator. This must be rate limited: a guest can cause as many as it
@@ -36,6 +44,10 @@ impl Effects {
 
     pub(crate) fn inject_msi(&mut self) {
         self.inject_msi = true;
+    }
+
+    pub(crate) fn retime(&mut self) {
+        self.retime = true;
     }
 
     pub(crate) fn note(&mut self, note: Note) {

@@ -16,6 +16,11 @@
 //! guest that does nothing gets one message.
 
 use crate::{
+    display::{
+        flip::FlipPlane,
+        Ddi,
+        Pipe, //
+    },
     effect::Effects,
     engine::EngineId,
     mmio::file::VregFile,
@@ -32,7 +37,8 @@ const RING_IMR: u32 = 0xa8;
 const IMR: u32 = 0x4;
 const IIR: u32 = 0x8;
 const IER: u32 = 0xc;
-const GROUP_SIZE: u32 = 0x10;
+/// The part of an offset that is the same for the registers of a group.
+const GROUP: u32 = !0xf;
 
 /// A group of interrupt sources.
 struct Group {
@@ -50,6 +56,9 @@ const fn group(base: u32, low: u32, high: u32) -> Group {
 }
 
 const GROUPS: usize = 11;
+
+/// The bit of a vertical blank in the group of a pipe.
+const VBLANK: u32 = 1 << 0;
 
 static TREE: [Group; GROUPS] = [
     group(0x4_4300, 0, 1),
@@ -87,39 +96,6 @@ pub enum EngineEvent {
     ContextSwitch,
 }
 
-/// A pipe of the display.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pipe {
-    /// Pipe A.
-    A,
-    /// Pipe B.
-    B,
-    /// Pipe C.
-    C,
-}
-
-/// A plane of a pipe.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Plane {
-    /// The primary plane.
-    Primary,
-    /// The first sprite plane.
-    Sprite,
-}
-
-/// A port of the display, or its AUX channel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ddi {
-    /// Port A.
-    A,
-    /// Port B.
-    B,
-    /// Port C.
-    C,
-    /// Port D.
-    D,
-}
-
 /// Something on the GPU that a guest may want to be interrupted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -128,7 +104,7 @@ pub enum Event {
     /// A pipe begins its vertical blank.
     Vblank(Pipe),
     /// A plane shows its new surface.
-    FlipDone(Pipe, Plane),
+    FlipDone(Pipe, FlipPlane),
     /// A transfer on an AUX channel ended.
     Aux(Ddi),
     /// A monitor was plugged in or out.
@@ -160,10 +136,10 @@ fn source(event: Event, platform: Platform) -> Option<(u32, u32)> {
         Event::Vblank(pipe) => (pipe_base(pipe), 0),
         Event::FlipDone(pipe, plane) => {
             let bit = match (platform, plane) {
-                (Platform::Broadwell, Plane::Primary) => 4,
-                (Platform::Broadwell, Plane::Sprite) => 5,
-                (_, Plane::Primary) => 3,
-                (_, Plane::Sprite) => 4,
+                (Platform::Broadwell, FlipPlane::Primary) => 4,
+                (Platform::Broadwell, FlipPlane::Sprite) => 5,
+                (_, FlipPlane::Primary) => 3,
+                (_, FlipPlane::Sprite) => 4,
             };
             (pipe_base(pipe), bit)
         }
@@ -176,6 +152,7 @@ fn source(event: Event, platform: Platform) -> Option<(u32, u32)> {
             (_, Ddi::C) => (DE_PORT, 26),
             (Platform::Broxton, Ddi::D) => return None,
             (_, Ddi::D) => (DE_PORT, 27),
+            (_, Ddi::E) => return None,
         },
         Event::Hotplug(ddi) => match (platform, ddi) {
             // There is no PCH beside it.
@@ -188,6 +165,7 @@ fn source(event: Event, platform: Platform) -> Option<(u32, u32)> {
             (_, Ddi::B) => (PCH, 21),
             (_, Ddi::C) => (PCH, 22),
             (_, Ddi::D) => (PCH, 23),
+            (_, Ddi::E) => return None,
         },
         Event::Gmbus => match platform {
             Platform::Broxton => (DE_PORT, 1),
@@ -203,6 +181,19 @@ const fn pipe_base(pipe: Pipe) -> u32 {
         Pipe::B => PIPE_B,
         Pipe::C => PIPE_C,
     }
+}
+
+/// Whether the registers at `offset` decide if vertical blanks interrupt, or tell that one did.
+pub(crate) fn concerns_pipes(offset: u32) -> bool {
+    Pipe::ALL
+        .into_iter()
+        .any(|pipe| pipe_base(pipe) == offset & GROUP)
+}
+
+/// Whether the guest wants to be interrupted for the vertical blanks of a pipe.
+pub(crate) fn wants_vblanks(pipe: Pipe, file: &VregFile) -> bool {
+    let base = pipe_base(pipe);
+    file.get(base | IER) & !file.get(base | IMR) & VBLANK != 0
 }
 
 /// What the tree knows beyond its registers.
@@ -249,7 +240,7 @@ impl Interrupts {
     /// The guest clears bits of an IIR: `left` are those that it leaves. Returns what is then set.
     pub(crate) fn acknowledge(&mut self, offset: u32, old: u32, left: u32) -> u32 {
         let cleared = old & !left;
-        let base = offset & !(GROUP_SIZE.saturating_sub(1));
+        let base = offset & GROUP;
         let Some(again) = self.again_of(base) else {
             return left;
         };

@@ -24,6 +24,7 @@ use kernel::{
 };
 
 use crate::{
+    edid::Blocks,
     effect::{
         Effects,
         Failsafe, //
@@ -127,6 +128,22 @@ impl Bar0 {
     /// Something happened on the GPU that a guest may want to be interrupted for.
     pub(crate) fn raise(&mut self, event: Event, map: &RegisterMap, effects: &mut Effects) {
         self.registers.raise(event, map, effects);
+    }
+
+    /// See [`Vgpu::run_display`](crate::vgpu::Vgpu::run_display).
+    pub(crate) fn run_display(&mut self, host: &mut Host<'_>) {
+        self.registers.run_display(host);
+    }
+
+    /// See [`Vgpu::next_blank`](crate::vgpu::Vgpu::next_blank).
+    pub(crate) fn next_blank(&self) -> Option<u64> {
+        self.registers.next_blank()
+    }
+
+    /// The VMM has plugged the monitor in, with this EDID, or out.
+    pub(crate) fn set_monitor(&mut self, edid: &Blocks, plugged: bool, host: &mut Host<'_>) {
+        self.registers
+            .set_monitor(edid, plugged, host.registers, host.effects);
     }
 
     /// Whether message signalled interrupts can be sent.

@@ -85,7 +85,13 @@ pub trait Hardware {
     fn write_fence(&mut self, number: usize, value: u64) -> Result;
 }
 
-/// All ports at once.
-pub trait Env: GuestMemory + Aperture + HostGgtt + Hardware {}
+/// What time it is.
+pub trait Clock {
+    /// Nanoseconds since some moment before the vGPU was opened. They never go back.
+    fn now(&mut self) -> u64;
+}
 
-impl<T: GuestMemory + Aperture + HostGgtt + Hardware + ?Sized> Env for T {}
+/// All ports at once.
+pub trait Env: GuestMemory + Aperture + HostGgtt + Hardware + Clock {}
+
+impl<T: GuestMemory + Aperture + HostGgtt + Hardware + Clock + ?Sized> Env for T {}

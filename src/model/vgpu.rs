@@ -16,7 +16,12 @@ use crate::{
         Cfg,
         MsiState, //
     },
-    edid_region::EdidRegion,
+    edid::mode::Limits,
+    edid_region::{
+        EdidRegion,
+        Link,
+        Written, //
+    },
     effect::{
         Effects,
         Failsafe, //
@@ -139,7 +144,7 @@ impl Vgpu {
             bar2_size: setup.bar2_size,
             low: setup.low,
             opregion: opregion::image()?,
-            edid: EdidRegion::new(setup.resolution),
+            edid: EdidRegion::new(setup.resolution, Limits::for_aperture(setup.low.size())),
         })
     }
 
@@ -239,8 +244,26 @@ impl Vgpu {
                 Ok(())
             }
             Region::OpRegion => Err(GuestFault::ReadOnly { at }.into()),
-            Region::Edid => self.edid.write(at, data),
+            Region::Edid => {
+                if self.edid.write(at, data)? == Written::Link {
+                    let plugged = self.edid.link() != Link::Down;
+                    self.bar0.set_monitor(self.edid.monitor(), plugged, host);
+                }
+                Ok(())
+            }
         }
+    }
+
+    /// Lets the display do what is due by now: vertical blanks, and flips that waited for one.
+    pub fn run_display(&mut self, host: &mut Host<'_>) {
+        self.bar0.run_display(host);
+    }
+
+    /// When [`run_display`](Self::run_display) is to be called next, on the clock of
+    /// [`Clock`](crate::ports::Clock); `None` while the guest waits for no vertical blank. It can
+    /// change with any access, which then says so by [`Effects::retimes`].
+    pub fn next_blank(&self) -> Option<u64> {
+        self.bar0.next_blank()
     }
 
     /// The last user has gone: the page table that the guest wrote is forgotten. The driver has

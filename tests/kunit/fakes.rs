@@ -25,6 +25,7 @@ use gvt_model::{
     },
     ports::{
         Aperture,
+        Clock,
         GuestMemory,
         Hardware,
         HostGgtt, //
@@ -165,6 +166,8 @@ pub(crate) struct FakeEnv {
     pub(crate) ggtt: FakeGgtt,
     /// The clock of the hardware.
     pub(crate) clock: u32,
+    /// The clock of the host, in nanoseconds.
+    pub(crate) now: u64,
     /// The registers that were last read of the hardware.
     pub(crate) hardware: Option<u32>,
     /// The fence that was written last.
@@ -180,6 +183,7 @@ impl FakeEnv {
             aperture_result: Ok(()),
             ggtt: FakeGgtt::new()?,
             clock: 0,
+            now: 0,
             hardware: None,
             fence: None,
         })
@@ -217,6 +221,12 @@ impl Aperture for FakeEnv {
     fn write_aperture(&mut self, offset: u64, data: &[u8]) -> Result {
         self.aperture = Some((offset, data.len()));
         self.aperture_result
+    }
+}
+
+impl Clock for FakeEnv {
+    fn now(&mut self) -> u64 {
+        self.now
     }
 }
 

@@ -16,13 +16,15 @@ mod gvt_interrupt {
         MSI_CAP, //
     };
     use gvt_model::{
+        display::{
+            flip::FlipPlane,
+            Ddi,
+            Pipe, //
+        },
         engine::EngineId,
         interrupt::{
-            Ddi,
             EngineEvent,
-            Event,
-            Pipe,
-            Plane, //
+            Event, //
         },
         mmio::map::RegisterMap,
         platform::Platform,
@@ -102,22 +104,22 @@ mod gvt_interrupt {
         for (platform, event, place) in [
             (
                 Broadwell,
-                Event::FlipDone(Pipe::B, Plane::Primary),
+                Event::FlipDone(Pipe::B, FlipPlane::Primary),
                 Some((0x4_4410, 4, 17)),
             ),
             (
                 Broadwell,
-                Event::FlipDone(Pipe::B, Plane::Sprite),
+                Event::FlipDone(Pipe::B, FlipPlane::Sprite),
                 Some((0x4_4410, 5, 17)),
             ),
             (
                 Skylake,
-                Event::FlipDone(Pipe::C, Plane::Primary),
+                Event::FlipDone(Pipe::C, FlipPlane::Primary),
                 Some((0x4_4420, 3, 18)),
             ),
             (
                 Broxton,
-                Event::FlipDone(Pipe::A, Plane::Sprite),
+                Event::FlipDone(Pipe::A, FlipPlane::Sprite),
                 Some((0x4_4400, 4, 16)),
             ),
             (Broadwell, Event::Aux(Ddi::A), de_port(0)),

@@ -273,7 +273,7 @@ mod gvt_registers {
                     (0x0_9120, 0xa5a5_a5a5),
                     (0x0_9134, 0xa5a5_a5a5),
                     (0x4_2014, 0xa5a5_a5a5),
-                    (0xc_2014, 0xa5a5_a5a5),
+                    (0xc_2000, 0xa5a5_a5a5),
                     (0x14_5998, 0xa5a5_a5a5),
                     // How it is set up; of a mask nothing is seen.
                     (0x0_7004, 0xa5a5),

@@ -149,6 +149,11 @@ impl Sink {
         self.plugged = plugged;
     }
 
+    /// Whether the monitor is plugged in.
+    pub fn is_plugged(&self) -> bool {
+        self.plugged
+    }
+
     /// The I2C bus of the monitor.
     pub fn ddc(&mut self) -> &mut Ddc {
         &mut self.ddc

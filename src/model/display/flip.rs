@@ -125,6 +125,14 @@ impl Flips {
         }
     }
 
+    /// Whether a flip of the pipe waits.
+    pub fn waits(&self, pipe: Pipe) -> bool {
+        let number = Pipe::ALL.into_iter().position(|other| other == pipe);
+        let waits =
+            |planes: &[bool; 3]| number.and_then(|number| planes.get(number)) == Some(&true);
+        waits(&self.primary) || waits(&self.sprite)
+    }
+
     /// Takes a write of `value` to a register, with this control register of the plane. Returns
     /// whether the flip is done, and its event is to be raised; if not, it waits.
     pub fn flip(&mut self, register: FlipRegister, value: u32, control: u32) -> bool {

@@ -17,20 +17,6 @@ pub fn phy_status(offset: u32) -> Option<u32> {
 }
 
 bitfield! {
-    /// `BXT_PORT_PLL_ENABLE`.
-    struct PortPll(u32) {
-        31:31 enable => bool;
-        30:30 lock => bool;
-    }
-}
-
-/// `BXT_PORT_PLL_ENABLE` after a write of `value`: a PLL that is on is locked.
-pub fn port_pll_enable(value: u32) -> u32 {
-    let pll = PortPll::from_raw(value);
-    pll.with_lock(pll.enable()).into_raw()
-}
-
-bitfield! {
     /// `BXT_PHY_CTL_FAMILY`.
     struct PhyFamily(u32) {
         /// The common lane is out of its reset.

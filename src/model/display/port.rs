@@ -35,9 +35,6 @@ bitfield! {
     }
 }
 
-/// The bits of `DP_TP_STATUS` that are cleared by writing 1.
-const STICKY: u32 = (3 << 26) | (1 << 24);
-
 bitfield! {
     /// `TRANSCONF` and `PCH_TRANSCONF`.
     struct TransConf(u32) {
@@ -70,20 +67,10 @@ pub fn dp_tp_ctl_status(status: u32, value: u32) -> u32 {
     status.into_raw()
 }
 
-/// `DP_TP_STATUS` after a write of `value` to it.
-pub fn dp_tp_status(status: u32, value: u32) -> u32 {
-    (status & STICKY & !value) | (value & !STICKY)
-}
-
 /// `TRANSCONF` and `PCH_TRANSCONF` after a write of `value`: what shall be on is on.
 pub fn trans_conf(value: u32) -> u32 {
     let configuration = TransConf::from_raw(value);
     configuration.with_state(configuration.enable()).into_raw()
-}
-
-/// Whether the transcoder is on with this `TRANSCONF`, and with it the vertical blanks of its pipe.
-pub fn is_on(trans_conf: u32) -> bool {
-    TransConf::from_raw(trans_conf).enable()
 }
 
 bitfield! {
@@ -164,11 +151,6 @@ impl Fdi {
     }
 }
 
-/// A register of interrupts after a write of `value`: what is written as 1 is cleared.
-pub fn write_one_to_clear(pending: u32, value: u32) -> u32 {
-    pending & !value
-}
-
 bitfield! {
     /// `PCH_ADPA`.
     struct Adpa(u32) {
@@ -179,22 +161,6 @@ bitfield! {
 /// `PCH_ADPA` after a write of `value`: a detection that was forced is over.
 pub fn adpa(value: u32) -> u32 {
     Adpa::from_raw(value).with_force_trigger(false).into_raw()
-}
-
-bitfield! {
-    /// `SOUTH_CHICKEN2`.
-    struct SouthChicken2(u32) {
-        13:13 mphy_reset_status => bool;
-        12:12 mphy_reset => bool;
-    }
-}
-
-/// `SOUTH_CHICKEN2` after a write of `value`.
-pub fn south_chicken2(value: u32) -> u32 {
-    let chicken = SouthChicken2::from_raw(value);
-    chicken
-        .with_mphy_reset_status(chicken.mphy_reset())
-        .into_raw()
 }
 
 bitfield! {
@@ -243,71 +209,5 @@ pub fn scaler_control(old: u32, value: u32) -> u32 {
         value
     } else {
         old
-    }
-}
-
-/// Registers behind the sideband interface that are remembered; a guest writes eight or so.
-const SIDEBAND_REGISTERS: usize = 20;
-
-bitfield! {
-    /// `SBI_CTL_STAT`.
-    struct SidebandControl(u32) {
-        15:8 operation;
-        2:1 failure;
-        0:0 busy => bool;
-    }
-}
-
-bitfield! {
-    /// `SBI_ADDR`.
-    struct SidebandAddress(u32) {
-        31:16 address;
-    }
-}
-
-const CONFIGURATION_READ: u32 = 6;
-const CONFIGURATION_WRITE: u32 = 7;
-
-/// The sideband interface of the PCH, by which clocks are set up: what is written is read.
-#[derive(Debug, Default)]
-pub struct Sideband {
-    /// Address and value. An address of 16 bits that was never written is none.
-    registers: [Option<(u32, u32)>; SIDEBAND_REGISTERS],
-}
-
-impl Sideband {
-    /// Takes a write of `value` to `SBI_CTL_STAT`, with `SBI_ADDR` and `SBI_DATA` as they are.
-    ///
-    /// Returns what `SBI_CTL_STAT` then is: done, and well. A register beyond those that there is
-    /// room for is not remembered.
-    pub fn write_control(&mut self, value: u32, address: u32, data: u32) -> u32 {
-        let control = SidebandControl::from_raw(value);
-        if control.operation() == CONFIGURATION_WRITE {
-            let address = SidebandAddress::from_raw(address).address().get();
-            let slot = self
-                .registers
-                .iter_mut()
-                .find(|slot| slot.is_none_or(|(known, _)| known == address));
-            if let Some(slot) = slot {
-                *slot = Some((address, data));
-            }
-        }
-        control
-            .with_busy(false)
-            .with_const_failure::<0>()
-            .into_raw()
-    }
-
-    /// What a read of `SBI_DATA` gives, where `data` was written last.
-    pub fn read_data(&self, control: u32, address: u32, data: u32) -> u32 {
-        if SidebandControl::from_raw(control).operation() != CONFIGURATION_READ {
-            return data;
-        }
-        let address = SidebandAddress::from_raw(address).address().get();
-        self.registers
-            .iter()
-            .flatten()
-            .find(|(known, _)| *known == address)
-            .map_or(0, |(_, value)| *value)
     }
 }

@@ -15,7 +15,7 @@ use super::{
         MIN_REFRESH, //
     },
     sum,
-    validate_base,
+    validate,
     width_code,
     Defect,
     Edid,
@@ -107,7 +107,7 @@ impl Blocks {
         let (base, rest) = given
             .split_first_chunk::<EDID_SIZE>()
             .ok_or(Defect::Length(given.len()))?;
-        validate_base(base)?;
+        validate(base)?;
         let mut bytes = [0; MAX_SIZE];
         put(&mut bytes, 0, base);
         let counted = base.get(EXTENSIONS_AT).copied().unwrap_or(0);

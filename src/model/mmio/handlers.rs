@@ -5,6 +5,7 @@
 //! A handler sees a whole register, after read-only bits and mask were applied, and returns the
 //! value that is accepted. That one is stored, and everyone who comes later gets it.
 
+mod display;
 pub(super) mod fence;
 pub(super) mod follow;
 mod pcode;
@@ -23,6 +24,7 @@ use crate::{
         Failsafe,
         Refusal, //
     },
+    interrupt,
     vgpu::Host,
 };
 
@@ -92,9 +94,14 @@ pub(super) fn read(
         | Handler::PcodeMailbox
         | Handler::SbiControl
         | Handler::BxtPpat
-        | Handler::InterruptIdentity
-        | Handler::Interrupts
-        | Handler::Display(_) => value,
+        | Handler::Interrupts => value,
+        Handler::InterruptIdentity => {
+            if interrupt::concerns_pipes(offset) {
+                registers.run_display(host);
+            }
+            registers.file.get(offset)
+        }
+        Handler::Display(slot) => display::read(slot, registers, offset, host),
     }
 }
 
@@ -108,8 +115,7 @@ pub(super) fn write(
     let value = write.value;
     Ok(match handler {
         Handler::Plain | Handler::Timestamp | Handler::DpllStatus | Handler::GucStatus => value,
-        // Not yet anything but memory: the display comes on top of it.
-        Handler::Display(_) => value,
+        Handler::Display(slot) => display::write(slot, registers, write, host),
         Handler::ForcedZero(bits) => value & !bits,
         Handler::Follow(rule) => rule.apply(value),
         Handler::Pvinfo => {
@@ -145,7 +151,13 @@ pub(super) fn write(
                 .interrupts
                 .acknowledge(write.offset, write.old, value)
         }
-        Handler::Interrupts => value,
+        Handler::Interrupts => {
+            if interrupt::concerns_pipes(write.offset) {
+                // What has passed until now is not for who enables it now.
+                registers.run_display(host);
+            }
+            value
+        }
     })
 }
 

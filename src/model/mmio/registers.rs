@@ -29,6 +29,8 @@ use super::{
 };
 use crate::{
     addr::GmRange,
+    display::state::Display,
+    edid::Blocks,
     effect::{
         Effects,
         Failsafe,
@@ -51,6 +53,7 @@ pub(crate) struct Registers {
     pub(super) file: VregFile,
     pub(super) interrupts: Interrupts,
     pub(super) sideband: Sideband,
+    pub(super) display: Display,
     /// The mappable part of graphics memory and the other one.
     pub(super) low: GmRange,
     pub(super) high: GmRange,
@@ -75,6 +78,7 @@ impl Registers {
             file: VregFile::new()?,
             interrupts: Interrupts::default(),
             sideband: Sideband::default(),
+            display: Display::new(Blocks::classic(setup.resolution))?,
             low: setup.low,
             high: setup.high,
             fences: setup.fences,
@@ -93,6 +97,7 @@ impl Registers {
         self.file.clear();
         self.interrupts = Interrupts::default();
         self.sideband = Sideband::default();
+        self.display.reset();
         self.knows_vgpus = false;
         self.failsafe = None;
         self.noted = false;
@@ -103,6 +108,7 @@ impl Registers {
         for (offset, value) in map.starts() {
             self.file.set(*offset, *value);
         }
+        self.preset(map, 0..u32::MAX);
         self.identity.fill(&mut self.file);
     }
 
@@ -115,6 +121,7 @@ impl Registers {
         for (offset, value) in inside.take_while(|(offset, _)| *offset < range.end) {
             self.file.set(*offset, *value);
         }
+        self.preset(map, range);
     }
 
     /// What was counted since the vGPU was made.

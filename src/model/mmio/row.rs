@@ -112,8 +112,8 @@ pub enum Handler {
 pub enum Slot {
     /// PCH_ADPA: the analog port.
     Adpa,
-    /// DP_AUX_CH_CTL and the data behind it.
-    AuxChannel,
+    /// DP_AUX_CH_CTL.
+    AuxControl,
     /// BXT_P_CR_GT_DISP_PWRON: power of the PHYs.
     BxtDisplayPower,
     /// BXT_PORT_PCS_DW12_GRP: writes two lanes.
@@ -126,28 +126,26 @@ pub enum Slot {
     DdiBufCtl,
     /// DP_TP_CTL.
     DpTpCtl,
-    /// DP_TP_STATUS.
-    DpTpStatus,
     /// FDI_RX_CTL and FDI_RX_IMR.
     FdiRx,
-    /// The surface of a plane, written by a command.
-    FlipSurface,
-    /// GMBUS0 to GMBUS3.
+    /// The surface of a plane: a write is a flip.
+    Flip,
+    /// PIPE_FRMCOUNT: how many frames were sent.
+    FrameCount,
+    /// GMBUS0 to GMBUS5.
     Gmbus,
-    /// Status of the FDI's PHY in the PCH of Broadwell.
-    LptStatus,
     /// PCH_PP_CONTROL: power of a panel.
     PanelPower,
     /// TRANSCONF of the PCH.
     PchTransConf,
+    /// Status of PHYs that never changes.
+    PhyStatus,
+    /// PIPEDSL: the line that is being sent.
+    ScanLine,
+    /// SKL_PS_CTRL.
+    ScalerControl,
     /// TRANSCONF of a pipe.
-    PipeConf,
-    /// DSPSURF.
-    PrimarySurface,
-    /// SKL_PS_CTRL and its window.
-    Scaler,
-    /// SPRSURF.
-    SpriteSurface,
+    TransConf,
 }
 
 /// A register at a fixed offset.

@@ -24,7 +24,7 @@ use crate::mmio::{
     },
 };
 
-pub(super) static NORTH: [Row; 188] = [
+pub(super) static NORTH: [Row; 190] = [
     r(ALL, 0x4_1000, "CPU_VGACNTRL"),
     r(ALL, 0x4_2000, "ILK_DISPLAY_CHICKEN1").host(),
     r(ALL, 0x4_2004, "ILK_DISPLAY_CHICKEN2").host(),
@@ -114,13 +114,13 @@ pub(super) static NORTH: [Row; 188] = [
     r(ALL, 0x4_a410, "PREC_PAL_GC_MAX").words(3).every(0x800, 3),
     r(ALL, 0x4_a480, "GAMMA_MODE").every(0x800, 3),
     r(ALL, 0x4_f000, "").words(36),
-    r(ALL, 0x5_0080, "FLIP_SURFACE").by(Handler::Display(Slot::FlipSurface)),
+    r(ALL, 0x5_0080, "FLIP_SURFACE").by(Handler::Display(Slot::Flip)),
     r(ALL, 0x5_0088, "REG_50080")
         .words(3)
-        .by(Handler::Display(Slot::FlipSurface)),
+        .by(Handler::Display(Slot::Flip)),
     r(ALL, 0x5_0098, "REG_50080")
         .words(2)
-        .by(Handler::Display(Slot::FlipSurface)),
+        .by(Handler::Display(Slot::Flip)),
     r(GEN9, 0x5_1000, "SKL_DFSM").host(),
     r(ALL, 0x6_0000, "TRANS_HTOTAL").every(0x1000, 3),
     r(ALL, 0x6_0004, "TRANS_HBLANK").every(0x1000, 3),
@@ -155,20 +155,18 @@ pub(super) static NORTH: [Row; 188] = [
     r(ALL, 0x6_4000, "DDI_BUF_CTL")
         .every(0x100, 5)
         .by(Handler::Display(Slot::DdiBufCtl)),
-    r(ALL, 0x6_4010, "DP_AUX_CH_CTL")
-        .words(6)
-        .by(Handler::Display(Slot::AuxChannel)),
+    r(ALL, 0x6_4010, "DP_AUX_CH_CTL").by(Handler::Display(Slot::AuxControl)),
+    r(ALL, 0x6_4014, "DP_AUX_CH_DATA").words(5),
     r(ALL, 0x6_4040, "DP_TP_CTL")
         .every(0x100, 5)
         .by(Handler::Display(Slot::DpTpCtl)),
     r(ALL, 0x6_4044, "DP_TP_STATUS")
         .every(0x100, 4)
-        .clears(0xd00_0000)
-        .by(Handler::Display(Slot::DpTpStatus)),
+        .clears(0xd00_0000),
     r(GEN9, 0x6_4110, "DP_AUX_CH_CTL")
-        .words(6)
         .every(0x100, 3)
-        .by(Handler::Display(Slot::AuxChannel)),
+        .by(Handler::Display(Slot::AuxControl)),
+    r(GEN9, 0x6_4114, "DP_AUX_CH_DATA").words(5).every(0x100, 3),
     r(ALL, 0x6_4444, "DP_TP_STATUS"),
     r(ALL, 0x6_4834, "EDP_PSR_IMR").by(Handler::ForcedZero(u32::MAX)),
     r(ALL, 0x6_4838, "EDP_PSR_IIR").by(Handler::ForcedZero(u32::MAX)),
@@ -194,33 +192,21 @@ pub(super) static NORTH: [Row; 188] = [
     r(ALL, 0x6_8080, "PF_CTL").every(0x800, 3),
     r(ALL, 0x6_8084, "PF_VSCALE").every(0x800, 3),
     r(ALL, 0x6_8090, "PF_HSCALE").every(0x800, 3),
-    r(GEN9, 0x6_8170, "SKL_PS_WIN_POS")
-        .every(0x100, 2)
-        .by(Handler::Display(Slot::Scaler)),
-    r(GEN9, 0x6_8174, "SKL_PS_WIN_SZ")
-        .every(0x100, 2)
-        .by(Handler::Display(Slot::Scaler)),
+    r(GEN9, 0x6_8170, "SKL_PS_WIN_POS").every(0x100, 2),
+    r(GEN9, 0x6_8174, "SKL_PS_WIN_SZ").every(0x100, 2),
     r(GEN9, 0x6_8180, "SKL_PS_CTRL")
         .every(0x100, 2)
-        .by(Handler::Display(Slot::Scaler)),
-    r(GEN9, 0x6_8970, "SKL_PS_WIN_POS")
-        .every(0x100, 2)
-        .by(Handler::Display(Slot::Scaler)),
-    r(GEN9, 0x6_8974, "SKL_PS_WIN_SZ")
-        .every(0x100, 2)
-        .by(Handler::Display(Slot::Scaler)),
+        .by(Handler::Display(Slot::ScalerControl)),
+    r(GEN9, 0x6_8970, "SKL_PS_WIN_POS").every(0x100, 2),
+    r(GEN9, 0x6_8974, "SKL_PS_WIN_SZ").every(0x100, 2),
     r(GEN9, 0x6_8980, "SKL_PS_CTRL")
         .every(0x100, 2)
-        .by(Handler::Display(Slot::Scaler)),
-    r(GEN9, 0x6_9170, "SKL_PS_WIN_POS")
-        .every(0x100, 2)
-        .by(Handler::Display(Slot::Scaler)),
-    r(GEN9, 0x6_9174, "SKL_PS_WIN_SZ")
-        .every(0x100, 2)
-        .by(Handler::Display(Slot::Scaler)),
+        .by(Handler::Display(Slot::ScalerControl)),
+    r(GEN9, 0x6_9170, "SKL_PS_WIN_POS").every(0x100, 2),
+    r(GEN9, 0x6_9174, "SKL_PS_WIN_SZ").every(0x100, 2),
     r(GEN9, 0x6_9180, "SKL_PS_CTRL")
         .every(0x100, 2)
-        .by(Handler::Display(Slot::Scaler)),
+        .by(Handler::Display(Slot::ScalerControl)),
     r(GEN9, 0x6_c00c, "DISPIO_CR_TX_BMU_CR0"),
     r(GEN9, 0x6_c040, "").words(6),
     r(GEN9, 0x6_c058, "DPLL_CTRL1"),

@@ -14,14 +14,18 @@ use crate::mmio::row::{
 };
 
 pub(super) static PLANES: [Row; 75] = [
-    r(ALL, 0x7_0000, "PIPEDSL").every(0x1000, 3),
+    r(ALL, 0x7_0000, "PIPEDSL")
+        .every(0x1000, 3)
+        .by(Handler::Display(Slot::ScanLine)),
     r(ALL, 0x7_0008, "TRANSCONF")
         .every(0x1000, 3)
-        .by(Handler::Display(Slot::PipeConf)),
+        .by(Handler::Display(Slot::TransConf)),
     r(ALL, 0x7_0024, "PIPESTAT").every(0x1000, 3),
     r(ALL, 0x7_0030, "PIPE_MISC").every(0x1000, 3),
     r(GEN9, 0x7_0034, ""),
-    r(ALL, 0x7_0040, "PIPE_FRMCOUNT_G4X").every(0x1000, 3),
+    r(ALL, 0x7_0040, "PIPE_FRMCOUNT_G4X")
+        .every(0x1000, 3)
+        .by(Handler::Display(Slot::FrameCount)),
     r(ALL, 0x7_0044, "PIPE_FLIPCOUNT_G4X").every(0x1000, 3),
     r(ALL, 0x7_0080, "CURCNTR").every(0x1000, 3),
     r(ALL, 0x7_0084, "CURBASE").every(0x1000, 3),
@@ -41,7 +45,7 @@ pub(super) static PLANES: [Row; 75] = [
     r(GEN9, 0x7_0198, "PLANE_KEYMSK").every(0x1000, 3),
     r(ALL, 0x7_019c, "DSPSURF")
         .every(0x1000, 3)
-        .by(Handler::Display(Slot::PrimarySurface)),
+        .by(Handler::Display(Slot::Flip)),
     r(GEN9, 0x7_01a0, "PLANE_KEYMAX").every(0x1000, 3),
     r(ALL, 0x7_01a4, "DSPOFFSET").every(0x1000, 3),
     r(ALL, 0x7_01ac, "DSPSURFLIVE").every(0x1000, 3),
@@ -60,7 +64,7 @@ pub(super) static PLANES: [Row; 75] = [
     r(ALL, 0x7_0298, "SPRKEYMSK").every(0x1000, 3),
     r(ALL, 0x7_029c, "SPRSURF")
         .every(0x1000, 3)
-        .by(Handler::Display(Slot::SpriteSurface)),
+        .by(Handler::Display(Slot::Flip)),
     r(ALL, 0x7_02a0, "SPRKEYMAX").every(0x1000, 3),
     r(ALL, 0x7_02a4, "SPROFFSET").every(0x1000, 3),
     r(ALL, 0x7_02ac, "SPRSURFLIVE").every(0x1000, 3),
@@ -91,7 +95,7 @@ pub(super) static PLANES: [Row; 75] = [
     r(ALL, 0x7_2400, "").words(16),
     r(GEN9, 0x7_2458, "PLANE_WM").words(2),
     r(ALL, 0x7_f000, "PIPEDSL"),
-    r(ALL, 0x7_f008, "TRANSCONF").by(Handler::Display(Slot::PipeConf)),
+    r(ALL, 0x7_f008, "TRANSCONF").by(Handler::Display(Slot::TransConf)),
     r(ALL, 0x7_f024, "PIPESTAT"),
     r(ALL, 0x7_f040, "PIPE_FRMCOUNT_G4X"),
     r(ALL, 0x7_f044, "PIPE_FLIPCOUNT_G4X"),

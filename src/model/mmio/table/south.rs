@@ -19,20 +19,20 @@ use crate::mmio::{
     },
 };
 
-pub(super) static SOUTH: [Row; 85] = [
+pub(super) static SOUTH: [Row; 86] = [
     r(ALL, 0xc_2000, "SOUTH_CHICKEN1").host(),
     r(ALL, 0xc_2004, "SOUTH_CHICKEN2").by(Handler::Follow(&SOUTH_CHICKEN2)),
     r(ALL, 0xc_2014, "SFUSE_STRAP").host(),
     r(ALL, 0xc_2020, "SOUTH_DSPCLK_GATE_D").host(),
-    r(ALL, 0xc_4030, "PCH_PORT_HOTPLUG").read_only(0x303_0303),
+    r(ALL, 0xc_4030, "PCH_PORT_HOTPLUG").clears(0x303_0303),
     r(GEN9, 0xc_403c, ""),
     r(ALL, 0xc_4040, ""),
     r(ALL, 0xc_5010, "PCH_GPIO_BASE").words(6),
     r(ALL, 0xc_5100, "PCH_GMBUS0")
         .words(4)
         .by(Handler::Display(Slot::Gmbus)),
-    r(ALL, 0xc_5110, "PCH_GMBUS4"),
-    r(ALL, 0xc_5120, "PCH_GMBUS5"),
+    r(ALL, 0xc_5110, "PCH_GMBUS4").by(Handler::Display(Slot::Gmbus)),
+    r(ALL, 0xc_5120, "PCH_GMBUS5").by(Handler::Display(Slot::Gmbus)),
     r(ALL, 0xc_6000, "SBI_ADDR"),
     r(ALL, 0xc_6004, "SBI_DATA"),
     r(ALL, 0xc_6008, "SBI_CTL_STAT").by(Handler::SbiControl),
@@ -62,20 +62,22 @@ pub(super) static SOUTH: [Row; 85] = [
     r(BDW, 0xe_1100, "PCH_ADPA").by(Handler::Display(Slot::Adpa)),
     r(ALL, 0xe_1180, "PCH_LVDS"),
     r(BDW, 0xe_4110, "PCH_DP_AUX_CH_CTL")
-        .words(6)
         .every(0x100, 3)
-        .by(Handler::Display(Slot::AuxChannel)),
+        .by(Handler::Display(Slot::AuxControl)),
+    r(BDW, 0xe_4114, "PCH_DP_AUX_CH_DATA")
+        .words(5)
+        .every(0x100, 3),
     r(ALL, 0xe_4f00, "").words(10),
     r(ALL, 0xe_6500, "").words(2),
-    r(ALL, 0xe_651c, "").by(Handler::Display(Slot::LptStatus)),
+    r(ALL, 0xe_651c, "").by(Handler::Display(Slot::PhyStatus)),
     r(ALL, 0xe_6600, "").words(2),
-    r(ALL, 0xe_661c, "").by(Handler::Display(Slot::LptStatus)),
+    r(ALL, 0xe_661c, "").by(Handler::Display(Slot::PhyStatus)),
     r(ALL, 0xe_6700, "").words(2),
-    r(ALL, 0xe_671c, "").by(Handler::Display(Slot::LptStatus)),
+    r(ALL, 0xe_671c, "").by(Handler::Display(Slot::PhyStatus)),
     r(ALL, 0xe_6800, "").words(2),
-    r(ALL, 0xe_681c, "").by(Handler::Display(Slot::LptStatus)),
-    r(ALL, 0xe_6c04, "").by(Handler::Display(Slot::LptStatus)),
-    r(ALL, 0xe_6e1c, "").by(Handler::Display(Slot::LptStatus)),
+    r(ALL, 0xe_681c, "").by(Handler::Display(Slot::PhyStatus)),
+    r(ALL, 0xe_6c04, "").by(Handler::Display(Slot::PhyStatus)),
+    r(ALL, 0xe_6e1c, "").by(Handler::Display(Slot::PhyStatus)),
     r(ALL, 0xe_c008, "").words(2),
     r(ALL, 0xe_c020, "").words(2),
     r(ALL, 0xe_c038, "").words(2),

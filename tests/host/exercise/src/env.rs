@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use gvt_model::addr::{Gfn, GmPage, GmRange, Gpa};
-use gvt_model::ports::{Aperture, GuestMemory, Hardware, HostGgtt};
+use gvt_model::ports::{Aperture, Clock, GuestMemory, Hardware, HostGgtt};
 use kernel::prelude::*;
 
 /// Where guest memory starts.
@@ -28,6 +28,8 @@ pub struct Env {
     /// Fences that were written.
     pub fences: u64,
     clock: u32,
+    /// What time it is, in nanoseconds.
+    pub now: u64,
 }
 
 impl Env {
@@ -42,6 +44,7 @@ impl Env {
             uses: HashMap::new(),
             fences: 0,
             clock: 0,
+            now: 0,
         }
     }
 
@@ -70,6 +73,12 @@ impl Env {
         self.aperture_accesses += 1;
         let inside = offset >= self.slice.start() && offset + length as u64 <= self.slice.end();
         assert!(inside, "{length} bytes at {offset:#x} of the aperture are not the vGPU's");
+    }
+}
+
+impl Clock for Env {
+    fn now(&mut self) -> u64 {
+        self.now
     }
 }
 

@@ -5,7 +5,9 @@
 use gvt_model::cfg::MsiState;
 use gvt_model::effect::Effects;
 use gvt_model::engine::EngineId;
-use gvt_model::interrupt::{Ddi, EngineEvent, Event, Pipe, Plane};
+use gvt_model::display::flip::FlipPlane;
+use gvt_model::display::{Ddi, Pipe};
+use gvt_model::interrupt::{EngineEvent, Event};
 use gvt_model::platform::Platform;
 use gvt_model::region::Position;
 use gvt_model::vgpu::Host;
@@ -52,6 +54,14 @@ impl Registers {
 
     /// Does the next thing of a script, and checks what must hold then.
     pub fn step(&mut self, script: &mut Source<'_>) {
+        // Some milliseconds later: what is due is done before the guest does anything, so that each message is one's.
+        self.rig.env.now += u64::from(script.byte() % 32) * 1_000_000;
+        let effects = self.access(|rig, host| {
+            rig.run_display(host);
+            Ok(())
+        });
+        self.check(&effects, true);
+        assert!(self.rig.vgpu.next_blank().is_none_or(|next| next > self.rig.env.now));
         let (effects, exact) = match script.byte() {
             0..=159 => self.write(script),
             160..=199 => (self.read(script), true),
@@ -136,7 +146,7 @@ impl Registers {
         let event = match script.byte() % 8 {
             0 | 1 => Event::Engine(EngineId::ALL[pick(script.byte(), 5)], kind),
             2 => Event::Vblank(pipe),
-            3 => Event::FlipDone(pipe, [Plane::Primary, Plane::Sprite][pick(script.byte(), 2)]),
+            3 => Event::FlipDone(pipe, [FlipPlane::Primary, FlipPlane::Sprite][pick(script.byte(), 2)]),
             4 => Event::Aux(ddi),
             5 => Event::Hotplug(ddi),
             6 => Event::Gmbus,

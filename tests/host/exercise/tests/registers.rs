@@ -142,24 +142,25 @@ fn every_register_has_its_handler() {
         (("default", "fdi_rx_iir_mmio_write"), "Plain"),
         // The virtual display's.
         (("default", "pch_adpa_mmio_write"), "Display Adpa"),
-        (("default", "dp_aux_ch_ctl_mmio_write"), "Display AuxChannel"),
+        (("default", "dp_aux_ch_ctl_mmio_write"), "Display AuxControl"),
         (("default", "bxt_gt_disp_pwron_write"), "Display BxtDisplayPower"),
         (("default", "bxt_pcs_dw12_grp_write"), "Display BxtPcsDw12"),
         (("default", "bxt_phy_ctl_family_write"), "Display BxtPhyCtlFamily"),
         (("bxt_port_tx_dw3_read", "default"), "Display BxtTxDw3"),
         (("default", "ddi_buf_ctl_mmio_write"), "Display DdiBufCtl"),
         (("default", "dp_tp_ctl_mmio_write"), "Display DpTpCtl"),
-        (("default", "dp_tp_status_mmio_write"), "Display DpTpStatus"),
+        // Written ones clear: a property of the row.
+        (("default", "dp_tp_status_mmio_write"), "Plain"),
         (("default", "update_fdi_rx_iir_status"), "Display FdiRx"),
-        (("default", "reg50080_mmio_write"), "Display FlipSurface"),
+        (("default", "reg50080_mmio_write"), "Display Flip"),
         (("gmbus_mmio_read", "gmbus_mmio_write"), "Display Gmbus"),
-        (("dpy_reg_mmio_read", "default"), "Display LptStatus"),
+        (("dpy_reg_mmio_read", "default"), "Display PhyStatus"),
         (("default", "pch_pp_control_mmio_write"), "Display PanelPower"),
         (("default", "transconf_mmio_write"), "Display PchTransConf"),
-        (("default", "pipeconf_mmio_write"), "Display PipeConf"),
-        (("default", "pri_surf_mmio_write"), "Display PrimarySurface"),
-        (("default", "pf_write"), "Display Scaler"),
-        (("default", "spr_surf_mmio_write"), "Display SpriteSurface"),
+        (("default", "pipeconf_mmio_write"), "Display TransConf"),
+        (("default", "pri_surf_mmio_write"), "Display Flip"),
+        (("default", "pf_write"), "Display ScalerControl"),
+        (("default", "spr_surf_mmio_write"), "Display Flip"),
     ]);
     each(|_, _, offset, tracked, row| {
         let theirs = (tracked.read, tracked.write);
@@ -167,6 +168,14 @@ fn every_register_has_its_handler() {
             (("mmio_read_from_hw", "default"), 0x358 | 0x35c) => "Timestamp",
             // Where an engine is tells something to the one it works for only, and it works for no vGPU yet.
             (("mmio_read_from_hw", "default"), _) => "Plain",
+            // Data beside the control register.
+            (("default", "dp_aux_ch_ctl_mmio_write"), 0x014..0x028 | 0x114..0x128 | 0x214..0x228 | 0x314..0x328) => "Plain",
+            // Which plane a scaler is for is in its control register only.
+            (("default", "pf_write"), 0x170 | 0x174 | 0x270 | 0x274 | 0x970 | 0x974 | 0xa70 | 0xa74) => "Plain",
+            // The C driver counts frames by a timer that runs all the time, sends no lines, and has no index for GMBUS.
+            (("default", "default"), 0x000) if matches!(offset, 0x7_0000 | 0x7_1000 | 0x7_2000) => "Display ScanLine",
+            (("default", "default"), 0x040) if matches!(offset, 0x7_0040 | 0x7_1040 | 0x7_2040) => "Display FrameCount",
+            (("default", "default"), 0x110 | 0x120) if offset >> 12 == 0xc5 => "Display Gmbus",
             _ => same.get(&theirs).unwrap_or_else(|| panic!("{offset:#x}: {theirs:?} is not known")),
         };
         assert_eq!(handler(row), expected, "{offset:#x}");
@@ -192,12 +201,15 @@ fn every_register_has_its_bits() {
             "intel_vgpu_reg_master_irq_handler" => 0x7fff_ffff,
             // RING_MI_MODE: whether the engine is idle is not the guest's to write.
             _ if row.name == "RING_MI_MODE" => 1 << 9,
+            // What happened on a port is cleared by writing 1.
+            _ if offset == 0xc_4030 => 0,
             _ => tracked.read_only,
         };
         assert_eq!(row.read_only, read_only, "{offset:#x}");
         let clears = match tracked.write {
             "intel_vgpu_reg_iir_handler" | "fdi_rx_iir_mmio_write" => u32::MAX,
             "dp_tp_status_mmio_write" => 1 << 27 | 1 << 26 | 1 << 24,
+            _ if offset == 0xc_4030 => tracked.read_only,
             _ => 0,
         };
         assert_eq!(row.clears, clears, "{offset:#x}");
