@@ -13,6 +13,7 @@ const __LOG_PREFIX: &[u8] = b"kvmgt\0";
 
 mod bindings;
 
+pub mod alarm;
 pub mod eventfd;
 pub mod kthread;
 pub mod notifier;

@@ -4,6 +4,63 @@
 
 use kernel::prelude::*;
 
+#[kunit_tests(gvt_kapi_alarm)]
+mod alarm {
+    use crate::alarm::{
+        Alarm,
+        Ring, //
+    };
+    use kernel::{
+        prelude::*,
+        sync::{
+            Arc,
+            Completion, //
+        },
+        time::Delta, //
+    };
+
+    struct Bell(Arc<Completion>);
+
+    impl Ring for Bell {
+        fn ring(&self) {
+            self.0.complete_all();
+        }
+    }
+
+    #[test]
+    fn an_alarm_rings_after_its_time() -> Result {
+        let rang = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
+        let mut alarm = Alarm::new(Bell(rang.clone()))?;
+        // The second time counts.
+        alarm.set(Some(Delta::from_secs(1000)));
+        alarm.set(Some(Delta::from_millis(1)));
+        rang.wait_for_completion();
+        // Again, if it is set again.
+        alarm.set(Some(Delta::from_millis(1)));
+        Ok(())
+    }
+
+    #[test]
+    fn what_an_alarm_owns_is_dropped_with_it() -> Result {
+        let owned = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
+        // Not set, set for later, about to ring, and never again.
+        for after in [
+            None,
+            Some(Delta::from_secs(1000)),
+            Some(Delta::from_nanos(0)),
+            Some(Delta::from_nanos(1)),
+        ] {
+            for _ in 0..32 {
+                let mut alarm = Alarm::new(Bell(owned.clone()))?;
+                alarm.set(after);
+                alarm.set(after);
+            }
+        }
+        assert!(Arc::into_unique_or_drop(owned).is_some());
+        Ok(())
+    }
+}
+
 #[kunit_tests(gvt_kapi_kthread)]
 mod kthread {
     use crate::kthread::Worker;

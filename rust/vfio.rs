@@ -213,6 +213,11 @@ pub struct Session<T: Operations> {
 }
 
 impl<T: Operations> Session<T> {
+    /// The device that is open.
+    pub fn device(&self) -> &Device<T> {
+        &self.device
+    }
+
     /// Reads guest memory at `iova` into `data`.
     ///
     /// # Errors

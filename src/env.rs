@@ -3,6 +3,7 @@
 //! What the model sees of the world while one access of one virtual GPU is carried out.
 
 use crate::{
+    display::Clock,
     frames::Frames,
     partition::Partition,
     vgpu::Vgpu, //
@@ -21,6 +22,7 @@ use gvt_model::{
         Gpa, //
     },
     ports::{
+        self,
         Aperture,
         GuestMemory,
         Hardware,
@@ -38,6 +40,7 @@ pub(crate) struct Env<'a> {
     frames: &'a mut Frames,
     gpu: &'a Arc<Gpu>,
     partition: &'a Partition,
+    clock: Clock,
     /// Most accesses need no hardware, so it is woken by the first that does.
     awake: Option<Awake<'a>>,
 }
@@ -49,12 +52,14 @@ impl<'a> Env<'a> {
         frames: &'a mut Frames,
         gpu: &'a Arc<Gpu>,
         partition: &'a Partition,
+        clock: Clock,
     ) -> Self {
         Self {
             session,
             frames,
             gpu,
             partition,
+            clock,
             awake: None,
         }
     }
@@ -62,6 +67,12 @@ impl<'a> Env<'a> {
     fn awake(&mut self) -> (&Partition, &Awake<'a>) {
         let gpu = self.gpu;
         (self.partition, self.awake.get_or_insert_with(|| gpu.wake()))
+    }
+}
+
+impl ports::Clock for Env<'_> {
+    fn now(&mut self) -> u64 {
+        self.clock.now()
     }
 }
 

@@ -28,6 +28,7 @@ use kernel::{
 };
 
 mod device;
+mod display;
 mod env;
 mod frames;
 mod instance;

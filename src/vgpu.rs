@@ -7,6 +7,10 @@ use crate::{
         Attachment,
         Claim, //
     },
+    display::{
+        Clock,
+        Heartbeat, //
+    },
     env::Env,
     frames::Frames,
     irq::Triggers,
@@ -80,6 +84,7 @@ pub(crate) struct Vgpu {
     aperture: Mutex<Option<Arc<Partition>>>,
     #[pin]
     pub(crate) triggers: Triggers,
+    clock: Clock,
     #[pin]
     warnings: RateLimit,
 }
@@ -96,7 +101,7 @@ struct State {
 }
 
 impl State {
-    fn withdraw(&mut self, start: u64, length: u64) {
+    fn withdraw(&mut self, start: u64, length: u64, clock: Clock) {
         let (Some(Session { frames, vfio, .. }), Some(claim)) = (&mut self.session, &self.claim)
         else {
             return;
@@ -104,7 +109,7 @@ impl State {
         let end = start.saturating_add(length).div_ceil(PAGE_SIZE);
         if frames.touch(start / PAGE_SIZE..end) {
             frames.pause();
-            let mut env = Env::new(vfio, frames, claim.gpu(), &claim.partition);
+            let mut env = Env::new(vfio, frames, claim.gpu(), &claim.partition, clock);
             self.model.withdraw(start, length, &mut env);
         }
     }
@@ -115,6 +120,7 @@ struct Session {
     // Dropped first: it ends before another virtual GPU may take its place in the machine.
     _tracker: Pin<KBox<WriteTracker<Untracked>>>,
     _attachment: Attachment,
+    heartbeat: Heartbeat,
     frames: Frames,
     vfio: Arc<vfio::Session<Vgpu>>,
 }
@@ -164,6 +170,7 @@ impl Vgpu {
             withdrawals: Atomic::new(0),
             aperture <- new_mutex!(Some(aperture)),
             triggers <- Triggers::new(),
+            clock: Clock::new(),
             warnings <- RateLimit::new(),
         }? Error))
     }
@@ -206,10 +213,12 @@ impl Vgpu {
         let attachment = host.attach(self.id, kvm.id())?;
         let tracker = KBox::pin_init(WriteTracker::new(kvm, Untracked), GFP_KERNEL)?;
         let frames = Frames::new()?;
+        let heartbeat = Heartbeat::new(vfio.clone())?;
         let mut state = self.state();
         state.session = Some(Session {
             _tracker: tracker,
             _attachment: attachment,
+            heartbeat,
             frames,
             vfio,
         });
@@ -234,7 +243,7 @@ impl Vgpu {
             }
             session.take()
         };
-        // KVM waits for callbacks to end, and those may want the lock.
+        // KVM waits for callbacks to end, and so does the alarm; those may want the lock.
         drop(session);
         self.triggers.clear();
     }
@@ -266,6 +275,7 @@ impl Vgpu {
         claim.partition.scrub(&claim.gpu().wake());
         if let Some(session) = session {
             session.frames.clear();
+            session.heartbeat.set(self.clock, model.next_blank());
         }
         Ok(())
     }
@@ -293,6 +303,15 @@ impl Vgpu {
         self.access(|model, host| model.write(at, data, host))
     }
 
+    /// Does what the display has to do by now.
+    pub(crate) fn run_display(&self) {
+        // It fails if the device was closed in the meantime, and then there is nothing to do.
+        let _ = self.access(|model, host| {
+            model.run_display(host);
+            Ok(())
+        });
+    }
+
     fn access(
         &self,
         body: impl FnOnce(&mut model::Vgpu, &mut model::Host<'_>) -> Result<(), Fault>,
@@ -305,13 +324,18 @@ impl Vgpu {
             claim,
             ..
         } = &mut *state;
-        let Session { frames, vfio, .. } = session.as_mut().ok_or(EFAULT)?;
+        let Session {
+            frames,
+            vfio,
+            heartbeat,
+            ..
+        } = session.as_mut().ok_or(EFAULT)?;
         let claim = claim.as_ref().ok_or(EFAULT)?;
         let result = body(
             model,
             &mut model::Host {
                 registers: claim.registers(),
-                env: &mut Env::new(vfio, frames, claim.gpu(), &claim.partition),
+                env: &mut Env::new(vfio, frames, claim.gpu(), &claim.partition, self.clock),
                 effects: &mut effects,
             },
         )
@@ -324,6 +348,9 @@ impl Vgpu {
             );
             fault.errno()
         });
+        if effects.retimes() {
+            heartbeat.set(self.clock, model.next_blank());
+        }
         self.log(claim, &effects);
         drop(state);
         self.perform(&effects);
@@ -373,7 +400,7 @@ impl Vgpu {
         self.withdrawals.fetch_add(1, Full);
         for _ in 0..WITHDRAWAL_PATIENCE {
             if let Some(mut state) = self.state.try_lock() {
-                state.withdraw(start, length);
+                state.withdraw(start, length, self.clock);
                 break;
             }
             fsleep(Delta::from_millis(1));

@@ -257,6 +257,8 @@ impl Vgpu {
     /// Lets the display do what is due by now: vertical blanks, and flips that waited for one.
     pub fn run_display(&mut self, host: &mut Host<'_>) {
         self.bar0.run_display(host);
+        // Whoever waited for this does not wait any more.
+        host.effects.retime();
     }
 
     /// When [`run_display`](Self::run_display) is to be called next, on the clock of

@@ -18,6 +18,7 @@ mod alloc;
 mod aux;
 mod cfg;
 mod cfg_reset;
+mod display;
 mod display_port;
 mod display_reset;
 mod edid;

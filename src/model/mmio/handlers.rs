@@ -155,6 +155,7 @@ pub(super) fn write(
             if interrupt::concerns_pipes(write.offset) {
                 // What has passed until now is not for who enables it now.
                 registers.run_display(host);
+                host.effects.retime();
             }
             value
         }

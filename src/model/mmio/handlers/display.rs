@@ -195,6 +195,7 @@ impl Registers {
     /// that waited for them, and takes over the rates that the guest has set.
     pub(in crate::mmio) fn run_display(&mut self, host: &mut Host<'_>) {
         let now = host.env.now();
+        let next = self.next_blank();
         for pipe in Pipe::ALL {
             let blank = self.display.blank(pipe).as_mut();
             let passed = blank.map_or(0, |blank| blank.pass(now));
@@ -208,11 +209,13 @@ impl Registers {
             }
             self.raise(Event::Vblank(pipe), host.registers, host.effects);
         }
-        self.retime(now, host.registers.platform());
-        host.effects.retime();
+        self.take_rates(now, host.registers.platform());
+        if self.next_blank() != next {
+            host.effects.retime();
+        }
     }
 
-    fn retime(&mut self, now: u64, platform: Platform) {
+    fn take_rates(&mut self, now: u64, platform: Platform) {
         let file = &self.file;
         let register = |offset: u32| file.get(offset);
         for pipe in Pipe::ALL {
@@ -270,6 +273,7 @@ impl Registers {
             let done = Event::FlipDone(register.pipe, register.plane);
             self.raise(done, host.registers, host.effects);
         }
+        host.effects.retime();
     }
 
     fn write_aux(&mut self, offset: u32, value: u32, host: &mut Host<'_>) -> u32 {

@@ -29,7 +29,8 @@ pub(super) static INTERRUPTS: [Row; 27] = [
     r(ALL, 0x4_4400, "GEN8_DE_PIPE_ISR").every(0x10, 3),
     r(ALL, 0x4_4404, "GEN8_DE_PIPE_IMR")
         .every(0x10, 3)
-        .starts(u32::MAX),
+        .starts(u32::MAX)
+        .by(Handler::Interrupts),
     r(ALL, 0x4_4408, "GEN8_DE_PIPE_IIR")
         .every(0x10, 3)
         .clears(u32::MAX)

@@ -168,6 +168,8 @@ fn every_register_has_its_handler() {
             (("mmio_read_from_hw", "default"), 0x358 | 0x35c) => "Timestamp",
             // Where an engine is tells something to the one it works for only, and it works for no vGPU yet.
             (("mmio_read_from_hw", "default"), _) => "Plain",
+            // Whether somebody waits for vertical blanks: then they are timed.
+            (("default", "intel_vgpu_reg_imr_handler"), 0x404 | 0x414 | 0x424) if offset >> 12 == 0x44 => "Interrupts",
             // Data beside the control register.
             (("default", "dp_aux_ch_ctl_mmio_write"), 0x014..0x028 | 0x114..0x128 | 0x214..0x228 | 0x314..0x328) => "Plain",
             // Which plane a scaler is for is in its control register only.
