@@ -49,8 +49,8 @@ mod gvt_display {
     const DONE: u32 = 1 << 30;
 
     const MS: u64 = 1_000_000;
-    /// One frame of 60 Hz, in nanoseconds.
-    const FRAME: u64 = 16_666_667;
+    /// One frame of the mode after a reset, in nanoseconds.
+    const FRAME: u64 = 16_680_567;
 
     fn machine(platform: Platform) -> Result<Machine> {
         let host = HostConfig::new(7)?;

@@ -14,7 +14,12 @@ mod gvt_display_reset {
                 presets,
                 Preset, //
             },
-            timing::link_clock,
+            timing::{
+                link_clock,
+                refresh,
+                Refresh,
+                Timing, //
+            },
             Ddi,
             Pipe,
             Transcoder, //
@@ -102,6 +107,7 @@ mod gvt_display_reset {
 
     #[test]
     fn the_link_has_a_clock() {
+        let own = Transcoder::Own(Pipe::A);
         for (platform, clock) in [
             (Platform::Broadwell, Some(162_000)),
             (Platform::Skylake, Some(324_000)),
@@ -112,6 +118,10 @@ mod gvt_display_reset {
             for before in [0, u32::MAX] {
                 let registers = after(platform, true, before);
                 assert_eq!(link_clock(platform, monitor(platform), &registers), clock);
+                // 154 MHz by 2080 pixels by 1235 lines; there are lines to count.
+                let rate = refresh(platform, own, &registers).map(Refresh::millihertz);
+                assert_eq!(rate, Some(59_950));
+                assert_eq!(Timing::read(own, &registers).lines(), (1200, 1235));
             }
         }
         // Gvt-spec 10.1.

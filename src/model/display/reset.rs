@@ -75,14 +75,29 @@ const DDI_DETECTED: u32 = 1;
 /// `CUR_CTL`: the mode, 0 for off.
 const CURSOR_MODE: u32 = 0x27;
 
-/// Link and data values for 1920x1200 at 60 Hz, four lanes, 24 bits, and a link clock of 324 MHz.
-/// The first has the size of a transfer unit as well, 64.
-const LINK: [Preset; 4] = [
+/// Transcoder A is on with 1920x1200 at 60 Hz, four lanes, 24 bits. A mode without timings would be
+/// none: i915 takes over what it finds, and then waits for a line of the picture to change.
+const MODE: [Preset; 11] = [
+    // Totals, blanks and pulses, one less than what they mean: first pixels, then lines.
+    Preset::whole(0x6_0000, (2079 << 16) | 1919),
+    Preset::whole(0x6_0004, (2079 << 16) | 1919),
+    Preset::whole(0x6_0008, (1999 << 16) | 1967),
+    Preset::whole(0x6_000c, (1234 << 16) | 1199),
+    Preset::whole(0x6_0010, (1234 << 16) | 1199),
+    Preset::whole(0x6_0014, (1208 << 16) | 1202),
+    Preset::whole(0x6_001c, (1919 << 16) | 1199),
+    // Data values, with a transfer unit of 64.
     Preset::whole(0x6_0030, (63 << 25) | 0x5b_425e),
     Preset::whole(0x6_0034, 0x80_0000),
-    Preset::whole(0x6_0040, 0x3_cd6e),
-    Preset::whole(0x6_0044, 0x8_0000),
+    Preset::whole(0x6_0044, LINK_N),
+    Preset::new(Transcoder::Own(Pipe::A).configuration(), ON, ON),
 ];
+
+/// `PIPE_LINK_N1`, and `PIPE_LINK_M1` for link clocks of 162 and of 324 MHz: they make a pixel clock
+/// of 154 MHz.
+const LINK_N: u32 = 0x8_0000;
+const LINK_162: [Preset; 1] = [Preset::whole(0x6_0040, 0x7_9add)];
+const LINK_324: [Preset; 1] = [Preset::whole(0x6_0040, 0x3_cd6e)];
 
 /// What is off on every platform: the planes of all pipes, pipes B and C, the embedded panel.
 const OFF: [Preset; 12] = [
@@ -179,23 +194,16 @@ const SILENT: [Preset; 3] = [
     Preset::new(Transcoder::Embedded.function(), FUNCTION, 0),
 ];
 
-/// Transcoder A is on.
-const PIPE_A: [Preset; 1] = [Preset::new(
-    Transcoder::Own(Pipe::A).configuration(),
-    ON,
-    ON,
-)];
-
 /// The registers after a reset, each once, with a monitor plugged in or not.
 pub fn presets(platform: Platform, plugged: bool) -> impl Iterator<Item = Preset> {
     let (own, link): (&[Preset], &[Preset]) = match platform {
-        Platform::Broadwell => (&BROADWELL, &[]),
-        Platform::Broxton => (&BROXTON, &LINK),
+        Platform::Broadwell => (&BROADWELL, &LINK_162),
+        Platform::Broxton => (&BROXTON, &LINK_324),
         Platform::Skylake | Platform::KabyLake | Platform::CoffeeLake | Platform::CometLake => {
-            (&SKYLAKE, &LINK)
+            (&SKYLAKE, &LINK_324)
         }
     };
-    [own, link, &OFF, &SILENT, &PIPE_A]
+    [own, link, &MODE, &OFF, &SILENT]
         .into_iter()
         .flatten()
         .copied()
