@@ -38,11 +38,21 @@ impl mdev::Driver for Instance {
     const GROUPS: &'static [Group<Self>] = &[
         Group {
             name: c"",
-            attributes: &[Attribute {
-                name: c"weight",
-                show: |instance, text| writeln!(text, "{}", instance.0.weight()),
-                store: Some(|instance, text| instance.0.set_weight(Weight::parse(text)?)),
-            }],
+            attributes: &[
+                Attribute {
+                    name: c"weight",
+                    show: |instance, text| writeln!(text, "{}", instance.0.weight()),
+                    store: Some(|instance, text| instance.0.set_weight(Weight::parse(text)?)),
+                },
+                Attribute {
+                    name: c"resolution",
+                    show: |instance, text| match instance.0.mode() {
+                        Ok(mode) => writeln!(text, "{mode}"),
+                        Err(resolution) => writeln!(text, "{resolution}"),
+                    },
+                    store: Some(|instance, text| instance.0.set_mode(text)),
+                },
+            ],
         },
         Group {
             name: c"intel_vgpu",

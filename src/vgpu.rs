@@ -32,6 +32,7 @@ use gvt_model::{
         GmRange,
         PAGE_SIZE, //
     },
+    edid::mode::Mode,
     effect::{
         Effects,
         Note, //
@@ -40,6 +41,7 @@ use gvt_model::{
     irq::Vector,
     region::Position,
     types::{
+        Resolution,
         TypeConf,
         VgpuId, //
     },
@@ -73,6 +75,7 @@ const WITHDRAWAL_PATIENCE: usize = 500;
 #[pin_data]
 pub(crate) struct Vgpu {
     id: VgpuId,
+    resolution: Resolution,
     #[pin]
     state: Mutex<State>,
     /// How many withdrawals of guest memory wait for the state.
@@ -166,6 +169,7 @@ impl Vgpu {
         };
         Ok(pin_init!(Self {
             id,
+            resolution: conf.resolution,
             state <- new_mutex!(state),
             withdrawals: Atomic::new(0),
             aperture <- new_mutex!(Some(aperture)),
@@ -197,6 +201,33 @@ impl Vgpu {
         }
         state.weight = weight;
         Ok(())
+    }
+
+    /// The native mode of the monitor, or at least its size.
+    pub(crate) fn mode(&self) -> Result<Mode, Resolution> {
+        self.state().model.mode().ok_or(self.resolution)
+    }
+
+    /// Gives the virtual GPU a monitor with this native mode; a guest that runs is told.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if it cannot have such a monitor, for which the kernel log has the reason;
+    /// `ENODEV` if the device is removed.
+    pub(crate) fn set_mode(&self, text: &[u8]) -> Result {
+        let mut effects = Effects::new();
+        let mut state = self.state();
+        let State { model, claim, .. } = &mut *state;
+        let claim = claim.as_ref().ok_or(ENODEV)?;
+        let set = Mode::parse(text)
+            .and_then(|mode| model.set_mode(&mode, claim.registers(), &mut effects));
+        if let Err(defect) = &set {
+            let device = claim.gpu().device();
+            dev_err!(device, "vGPU {}: no other resolution: {defect}\n", self.id);
+        }
+        drop(state);
+        self.perform(&effects);
+        set.map_err(|_| EINVAL)
     }
 
     /// Begins a session with the machine that opens the device.

@@ -10,7 +10,11 @@ use kernel::prelude::*;
 
 use crate::{
     edid::{
-        mode::Limits,
+        mode::{
+            Limits,
+            Mode,
+            ModeDefect, //
+        },
         Blocks,
         EDID_SIZE,
         MAX_SIZE, //
@@ -129,6 +133,19 @@ impl EdidRegion {
     /// the type's resolution before that.
     pub fn monitor(&self) -> &Blocks {
         &self.monitor
+    }
+
+    /// Puts the EDID of a monitor with this native mode in place of what the VMM wrote.
+    ///
+    /// # Errors
+    ///
+    /// [`ModeDefect::Memory`] if it is too big.
+    pub fn set_mode(&mut self, mode: &Mode) -> Result<(), ModeDefect> {
+        self.monitor = Blocks::monitor(mode, self.limits)?;
+        self.edid = [0; MAX_SIZE];
+        wire::put(&mut self.edid, 0, self.monitor.as_bytes());
+        self.size = ROOM;
+        Ok(())
     }
 
     /// The state of the link to the monitor.

@@ -141,9 +141,14 @@ impl Bar0 {
     }
 
     /// The VMM has plugged the monitor in, with this EDID, or out.
-    pub(crate) fn set_monitor(&mut self, edid: &Blocks, plugged: bool, host: &mut Host<'_>) {
-        self.registers
-            .set_monitor(edid, plugged, host.registers, host.effects);
+    pub(crate) fn set_monitor(
+        &mut self,
+        edid: &Blocks,
+        plugged: bool,
+        map: &RegisterMap,
+        effects: &mut Effects,
+    ) {
+        self.registers.set_monitor(edid, plugged, map, effects);
     }
 
     /// Whether message signalled interrupts can be sent.

@@ -16,7 +16,11 @@ use crate::{
         Cfg,
         MsiState, //
     },
-    edid::mode::Limits,
+    edid::mode::{
+        Limits,
+        Mode,
+        ModeDefect, //
+    },
     edid_region::{
         EdidRegion,
         Link,
@@ -246,12 +250,38 @@ impl Vgpu {
             Region::OpRegion => Err(GuestFault::ReadOnly { at }.into()),
             Region::Edid => {
                 if self.edid.write(at, data)? == Written::Link {
-                    let plugged = self.edid.link() != Link::Down;
-                    self.bar0.set_monitor(self.edid.monitor(), plugged, host);
+                    self.show_monitor(host.registers, host.effects);
                 }
                 Ok(())
             }
         }
+    }
+
+    /// Gives the vGPU a monitor with this native mode; a guest that runs is told.
+    ///
+    /// # Errors
+    ///
+    /// [`ModeDefect::Memory`] if there is no room for its pictures.
+    pub fn set_mode(
+        &mut self,
+        mode: &Mode,
+        registers: &RegisterMap,
+        effects: &mut Effects,
+    ) -> Result<(), ModeDefect> {
+        self.edid.set_mode(mode)?;
+        self.show_monitor(registers, effects);
+        Ok(())
+    }
+
+    /// The native mode of the monitor, if its EDID tells one.
+    pub fn mode(&self) -> Option<Mode> {
+        self.edid.monitor().native()
+    }
+
+    fn show_monitor(&mut self, registers: &RegisterMap, effects: &mut Effects) {
+        let plugged = self.edid.link() != Link::Down;
+        self.bar0
+            .set_monitor(self.edid.monitor(), plugged, registers, effects);
     }
 
     /// Lets the display do what is due by now: vertical blanks, and flips that waited for one.

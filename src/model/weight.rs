@@ -6,6 +6,8 @@ use core::fmt;
 
 use kernel::prelude::*;
 
+use crate::wire;
+
 /// The scheduling weight of a vGPU: its share of a busy engine is its weight over the sum of all.
 ///
 /// # Invariants
@@ -41,14 +43,7 @@ impl Weight {
     /// `EINVAL` for any other text and for numbers outside [`Weight::MIN`]..=[`Weight::MAX`].
     pub fn parse(text: &[u8]) -> Result<Self> {
         let digits = text.strip_suffix(b"\n").unwrap_or(text);
-        if digits.is_empty() {
-            return Err(EINVAL);
-        }
-        let number = digits.iter().try_fold(0u16, |number, digit| {
-            let value = digit.checked_sub(b'0').filter(|value| *value < 10)?;
-            number.checked_mul(10)?.checked_add(value.into())
-        });
-        Self::new(number.ok_or(EINVAL)?)
+        Self::new(wire::decimal(digits).ok_or(EINVAL)?)
     }
 
     /// The number.

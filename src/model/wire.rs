@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Little-endian numbers in byte strings.
+//! Numbers in byte strings, little-endian ones and decimal digits.
 
 /// The 16-bit number at `offset`; 0 where the bytes end before it does.
 pub(crate) fn u16_at(bytes: &[u8], offset: usize) -> u16 {
@@ -16,6 +16,17 @@ pub(crate) fn u32_at(bytes: &[u8], offset: usize) -> u32 {
         .get(offset..)
         .and_then(|rest| rest.first_chunk())
         .map_or(0, |number| u32::from_le_bytes(*number))
+}
+
+/// The number that decimal digits say, if it is no more than 16 bits.
+pub(crate) fn decimal(digits: &[u8]) -> Option<u16> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0u16, |number, digit| {
+        let value = digit.checked_sub(b'0').filter(|value| *value < 10)?;
+        number.checked_mul(10)?.checked_add(value.into())
+    })
 }
 
 /// Puts `data` at `offset`, as far as there is room.

@@ -17,7 +17,15 @@ mod gvt_display {
         MSI_CAP, //
     };
     use gvt_model::{
-        edid::Blocks,
+        edid::{
+            mode::{
+                Limits,
+                Mode,
+                ModeDefect, //
+            },
+            Blocks, //
+        },
+        effect::Effects,
         mmio::map::RegisterMap,
         platform::Platform,
         types::Resolution,
@@ -80,7 +88,7 @@ mod gvt_display {
     }
 
     fn run(machine: &mut Machine) {
-        machine.effects = gvt_model::effect::Effects::new();
+        machine.effects = Effects::new();
         let mut host = Host {
             registers: &machine.registers,
             env: &mut machine.env,
@@ -329,6 +337,38 @@ mod gvt_display {
             assert!(bytes == *other.as_bytes());
             machine.reset();
         }
+        Ok(())
+    }
+
+    #[test]
+    fn an_administrator_can_change_the_monitor() -> Result {
+        let mut machine = skylake()?;
+        enable(&mut machine, PCH, 1 << 23)?;
+        let mode = Mode::parse(b"2560x1440").map_err(|_| EINVAL)?;
+        assert!(machine.vgpu.mode().is_none());
+        let mut effects = Effects::new();
+        let set = machine
+            .vgpu
+            .set_mode(&mode, &machine.registers, &mut effects);
+        assert_eq!(set, Ok(()));
+        assert!(effects.injects_msi());
+        assert_eq!(machine.vgpu.mode(), Some(mode));
+        // It is what the guest reads, both blocks of it, and what the VMM does.
+        let limits = Limits::for_aperture(64 << 20);
+        let expected = Blocks::monitor(&mode, limits).map_err(|_| EINVAL)?;
+        let mut bytes = [0; 256];
+        read_edid(&mut machine, &mut bytes)?;
+        assert!(bytes == *expected.as_bytes());
+        for (offset, byte) in (2048..).zip(expected.as_bytes()) {
+            assert_eq!(machine.get(EDID, offset, 1)?, u64::from(*byte));
+        }
+        // One that is too big changes nothing.
+        let mode = Mode::parse(b"4095x4095@30").map_err(|_| EINVAL)?;
+        let set = machine
+            .vgpu
+            .set_mode(&mode, &machine.registers, &mut effects);
+        assert!(matches!(set, Err(ModeDefect::Memory { .. })));
+        assert!(machine.vgpu.mode() != Some(mode));
         Ok(())
     }
 

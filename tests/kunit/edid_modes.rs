@@ -329,4 +329,52 @@ mod gvt_edid_modes {
             assert!(Text::of(&defect).is(text));
         }
     }
+
+    #[test]
+    fn a_mode_is_written_as_people_do() {
+        for (text, width, height, refresh, shown) in [
+            (&b"1920x1080"[..], 1920, 1080, 60, "1920x1080@60"),
+            (b"2560x1440@75\n", 2560, 1440, 75, "2560x1440@75"),
+            (b"1366x0768@060", 1366, 768, 60, "1366x768@60"),
+        ] {
+            let mode = Mode::parse(text);
+            assert_eq!(mode, Mode::reduced(width, height, refresh));
+            assert!(mode.is_ok_and(|mode| Text::of(&mode).is(shown)));
+        }
+        for text in [
+            &b""[..],
+            b"\n",
+            b"x",
+            b"1920",
+            b"1920x",
+            b"x1080",
+            b"1920x1080@",
+            b"1920x1080@60Hz",
+            b"1920x1080\n\n",
+            b" 1920x1080",
+            b"1920X1080",
+            b"-1x1080",
+            b"1920x1080x60",
+            b"1920x1080@60@60",
+            b"1920@60x1080",
+            b"99999x1080",
+            b"1920x70000",
+        ] {
+            assert_eq!(Mode::parse(text), Err(ModeDefect::Text));
+        }
+        for (text, defect) in [
+            (&b"319x200"[..], ModeDefect::Width(319)),
+            (b"320x199", ModeDefect::Height(199)),
+            (b"320x200@23", ModeDefect::Refresh(23)),
+        ] {
+            assert_eq!(Mode::parse(text), Err(defect));
+        }
+        assert!(matches!(
+            Mode::parse(b"4095x4095@240"),
+            Err(ModeDefect::Clock(_))
+        ));
+        assert!(
+            Text::of(&ModeDefect::Text).is("not a mode: write WIDTHxHEIGHT or WIDTHxHEIGHT@HERTZ")
+        );
+    }
 }

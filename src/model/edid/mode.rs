@@ -4,6 +4,8 @@
 
 use core::fmt;
 
+use crate::wire;
+
 /// Bytes of a pixel in the formats that desktops are drawn in.
 const PIXEL_BYTES: u64 = 4;
 /// Surfaces are tiled: their lines are multiples of 512 bytes, and they have a multiple of 32 lines.
@@ -32,10 +34,13 @@ const MIN_HEIGHT: u16 = 200;
 /// Frames in a second, from and to: what the vertical blanks of a vGPU are limited to.
 pub(super) const MIN_REFRESH: u16 = 24;
 const MAX_REFRESH: u16 = 240;
+const DEFAULT_REFRESH: u16 = 60;
 
 /// Why a monitor cannot have a mode; print it with `{}`. The answer to user space is `EINVAL`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ModeDefect {
+    /// The text is none for a mode.
+    Text,
     /// So many pixels in a line are too few or too many.
     Width(u16),
     /// So many lines are too few or too many.
@@ -56,6 +61,7 @@ pub enum ModeDefect {
 impl ModeDefect {
     fn text(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Text => write!(out, "not a mode: write WIDTHxHEIGHT or WIDTHxHEIGHT@HERTZ"),
             Self::Width(width) => write!(
                 out,
                 "{width} pixels in a line: take {MIN_WIDTH} to {MAX_ACTIVE}"
@@ -213,6 +219,31 @@ impl Mode {
         }
     }
 
+    /// Reads a mode as a write to a sysfs file gives it: pixels in a line, `x`, lines, and maybe `@`
+    /// and frames in a second, which are 60 otherwise; and maybe a newline.
+    ///
+    /// # Errors
+    ///
+    /// [`ModeDefect::Text`] for anything else; those of [`Mode::reduced`].
+    pub fn parse(text: &[u8]) -> Result<Self, ModeDefect> {
+        let text = text.strip_suffix(b"\n").unwrap_or(text);
+        let (size, refresh) = match split(text, b'@') {
+            Some((size, refresh)) => (size, wire::decimal(refresh)),
+            None => (text, Some(DEFAULT_REFRESH)),
+        };
+        let (width, height) = split(size, b'x').ok_or(ModeDefect::Text)?;
+        match (wire::decimal(width), wire::decimal(height), refresh) {
+            (Some(width), Some(height), Some(refresh)) => Self::reduced(width, height, refresh),
+            _ => Err(ModeDefect::Text),
+        }
+    }
+
+    fn text(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let refresh = self.refresh_millihertz().saturating_add(500) / 1000;
+        let (width, height) = (self.horizontal.active, self.vertical.active);
+        write!(out, "{width}x{height}@{refresh}")
+    }
+
     /// Frames in a thousand seconds; 0 for a mode without pixels.
     pub fn refresh_millihertz(&self) -> u64 {
         let pixels =
@@ -222,6 +253,15 @@ impl Mode {
             .checked_div(pixels)
             .unwrap_or(0)
     }
+}
+
+display!(Mode);
+
+/// What is before and what is after the first `mark`.
+fn split(text: &[u8], mark: u8) -> Option<(&[u8], &[u8])> {
+    let at = text.iter().position(|byte| *byte == mark)?;
+    let (before, after) = text.split_at_checked(at)?;
+    Some((before, after.get(1..)?))
 }
 
 /// The vertical blanking is the shortest that takes [`MIN_V_BLANK`].
