@@ -21,11 +21,15 @@ pub mod ratelimit;
 
 // The user-mode kernel that runs the suites has nothing of what these are about.
 #[cfg(not(CONFIG_UML))]
+pub mod dmabuf;
+#[cfg(not(CONFIG_UML))]
 pub mod i915;
 #[cfg(not(CONFIG_UML))]
 pub mod kvm;
 #[cfg(not(CONFIG_UML))]
 pub mod mdev;
+#[cfg(not(CONFIG_UML))]
+pub mod page;
 #[cfg(not(CONFIG_UML))]
 pub mod sysfs;
 #[cfg(not(CONFIG_UML))]

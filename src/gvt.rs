@@ -46,7 +46,7 @@ module! {
     authors: ["The kvmgt authors"],
     description: "Virtual Intel GPUs for virtual machines (GVT-g)",
     license: "GPL",
-    imports_ns: ["I915_GVT"],
+    imports_ns: ["DMA_BUF", "I915_GVT"],
 }
 
 /// The loaded module.

@@ -16,9 +16,11 @@ struct drm_mm_node;
 struct i915_fence_reg;
 struct intel_engine_cs;
 struct kvm;
+struct page;
 struct pci_dev;
 struct ratelimit_state;
 struct ref_tracker;
+struct vm_area_struct;
 
 /* The platforms that i915 offers to a device model. */
 enum gvt_helper_platform {
@@ -33,6 +35,14 @@ enum gvt_helper_platform {
 
 /* ratelimit.c */
 void gvt_helper_ratelimit_init(struct ratelimit_state *state);
+
+/* pages.c */
+void gvt_helper_get_page(struct page *page);
+void gvt_helper_put_page(struct page *page);
+int gvt_helper_insert_page(struct vm_area_struct *vma, unsigned long address, struct page *page);
+void gvt_helper_clear_may_write(struct vm_area_struct *vma);
+void *gvt_helper_vmap(struct page **pages, unsigned int count);
+void gvt_helper_vunmap(const void *address);
 
 /* misc.c */
 void gvt_helper_kvm_get(struct kvm *kvm);

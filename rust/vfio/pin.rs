@@ -8,8 +8,10 @@ use super::{
 };
 use crate::{
     bindings,
-    i915::Gpu, //
+    i915::Gpu,
+    page::PageRef, //
 };
+use core::ptr::NonNull;
 use kernel::{
     error::to_result,
     page::PAGE_SIZE,
@@ -21,15 +23,22 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// `count` pages from I/O address `iova` on are pinned through `session`, and `address` is their
-/// mapping for `gpu`; both are undone in [`Drop`] only.
+/// `count` pages from I/O address `iova` on, of which `page` is the first, are pinned through
+/// `session`, and `address` is their mapping for `gpu`; both are undone in [`Drop`] only.
 pub struct DmaPages<T: Operations> {
     session: Arc<Session<T>>,
     gpu: Arc<Gpu>,
     iova: u64,
+    page: NonNull<bindings::page>,
     address: u64,
     count: u32,
 }
+
+// SAFETY: The page is a pinned one, of which only references are taken.
+unsafe impl<T: Operations> Send for DmaPages<T> {}
+
+// SAFETY: As above.
+unsafe impl<T: Operations> Sync for DmaPages<T> {}
 
 /// Pages that are pinned and not mapped yet.
 struct Pinned<'a, T: Operations> {
@@ -62,11 +71,12 @@ impl<T: Operations> DmaPages<T> {
         }
         let mut page = core::ptr::null_mut();
         let pinned = Self::pin(&session, iova, core::slice::from_mut(&mut page))?;
+        let page = NonNull::new(page).ok_or(EFAULT)?;
         let dev = core::ptr::from_ref(gpu.device()).cast_mut().cast();
         let direction = bindings::dma_data_direction::DMA_BIDIRECTIONAL;
         // SAFETY: The device is bound, and the page is pinned for longer than the mapping lives.
         let address =
-            unsafe { bindings::dma_map_page_attrs(dev, page, 0, PAGE_SIZE, direction, 0) };
+            unsafe { bindings::dma_map_page_attrs(dev, page.as_ptr(), 0, PAGE_SIZE, direction, 0) };
         // What `dma_mapping_error()` compares with.
         if address == u64::MAX {
             return Err(ENOMEM);
@@ -77,6 +87,7 @@ impl<T: Operations> DmaPages<T> {
             session,
             gpu,
             iova,
+            page,
             address,
             count: 1,
         })
@@ -107,6 +118,12 @@ impl<T: Operations> DmaPages<T> {
         } else {
             Err(EFAULT)
         }
+    }
+
+    /// A reference to the first page, which does not end with the pin.
+    pub fn share(&self) -> PageRef {
+        // SAFETY: By the type invariant the page is pinned, so that it has references.
+        unsafe { PageRef::new(self.page) }
     }
 
     /// The address that the GPU uses.

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <linux/mm.h>
+#include <linux/vmalloc.h>
+
+#include "helpers.h"
+
+void gvt_helper_get_page(struct page *page)
+{
+	get_page(page);
+}
+
+void gvt_helper_put_page(struct page *page)
+{
+	put_page(page);
+}
+
+int gvt_helper_insert_page(struct vm_area_struct *vma, unsigned long address, struct page *page)
+{
+	return remap_pfn_range(vma, address, page_to_pfn(page), PAGE_SIZE, vma->vm_page_prot);
+}
+
+void gvt_helper_clear_may_write(struct vm_area_struct *vma)
+{
+	vm_flags_clear(vma, VM_MAYWRITE);
+}
+
+void *gvt_helper_vmap(struct page **pages, unsigned int count)
+{
+	return vmap(pages, count, VM_MAP, PAGE_KERNEL_RO);
+}
+
+void gvt_helper_vunmap(const void *address)
+{
+	vunmap(address);
+}
