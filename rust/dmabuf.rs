@@ -249,8 +249,10 @@ unsafe extern "C" fn vmap(
 ///
 /// `map` must come from [`vmap`].
 unsafe extern "C" fn vunmap(_dmabuf: *mut bindings::dma_buf, map: *mut bindings::iosys_map) {
-    // SAFETY: By the requirement of this function it is a map of memory, not of I/O.
-    let vaddr = unsafe { (*map).__bindgen_anon_1.vaddr };
+    // SAFETY: By the requirement of this function.
+    let map = unsafe { *map };
+    // SAFETY: It is a map of memory, not of I/O.
+    let vaddr = unsafe { map.__bindgen_anon_1.vaddr };
     // SAFETY: By the requirement of this function.
     unsafe { bindings::gvt_helper_vunmap(vaddr) };
 }

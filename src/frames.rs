@@ -6,6 +6,7 @@ use crate::vgpu::Vgpu;
 use core::ops::Range;
 use gvt_kapi::{
     i915::Gpu,
+    page::PageRef,
     vfio::{
         pin::DmaPages,
         Session, //
@@ -86,6 +87,11 @@ impl Frames {
         self.used
             .try_create_and_insert(gfn, frame, GFP_KERNEL_ACCOUNT)?;
         Ok(address)
+    }
+
+    /// A reference to the page of a frame that has uses.
+    pub(crate) fn share(&self, gfn: Gfn) -> Option<PageRef> {
+        self.used.get(&gfn).map(|frame| frame.pages.share())
     }
 
     /// Pages are taken away: pins no others for a moment.

@@ -34,6 +34,7 @@ mod frames;
 mod instance;
 mod irq;
 mod partition;
+mod screen;
 mod user;
 mod vfio;
 mod vgpu;

@@ -5,10 +5,12 @@
 //! Documentation/abi.rst lists it, and where it differs from the C driver's.
 
 use crate::{
+    screen,
     user::Words,
     vgpu::Vgpu, //
 };
 use gvt_kapi::{
+    dmabuf,
     eventfd::EventFd,
     kvm::Kvm,
     vfio::{
@@ -38,6 +40,7 @@ use kernel::{
         flags,
         VmaNew, //
     },
+    module::this_module,
     prelude::*,
     sync::Arc,
     uaccess::{
@@ -82,13 +85,15 @@ impl Operations for Vgpu {
     }
 
     fn ioctl(device: &Device<Self>, number: u32, argument: UserPtr) -> Result<isize> {
+        if number == request::GET_GFX_DMABUF {
+            return get_dmabuf(device, argument);
+        }
         match number {
             request::GET_INFO => device_info(argument),
             request::GET_IRQ_INFO => irq_info(argument),
             request::SET_IRQS => set_irqs(device, argument),
             request::RESET => device.reset(),
-            request::QUERY_GFX_PLANE => query_plane(argument),
-            request::GET_GFX_DMABUF => get_dmabuf(argument),
+            request::QUERY_GFX_PLANE => query_plane(device, argument),
             _ => Err(ENOTTY),
         }?;
         Ok(0)
@@ -213,26 +218,46 @@ fn set_irqs(vgpu: &Vgpu, argument: UserPtr) -> Result {
     Ok(())
 }
 
-/// `VFIO_DEVICE_QUERY_GFX_PLANE`: argsz, flags, kind of plane; then what is told of the plane, up to its dma-buf.
+/// `VFIO_DEVICE_QUERY_GFX_PLANE`: argsz, flags, kind of plane; then what is told of the plane: format,
+/// modifier, width, height, stride, size, position, hot spot, number.
 ///
-/// No plane is lit: then the structure comes back as it was.
-fn query_plane(argument: UserPtr) -> Result {
+/// If no plane is lit the structure comes back as it was.
+fn query_plane(vgpu: &Vgpu, argument: UserPtr) -> Result {
     const PROBE: u32 = 1 << 0;
     const DMABUF: u32 = 1 << 1;
-    const PRIMARY: u32 = 1;
-    const CURSOR: u32 = 2;
 
-    let info = Words::<15>::read_sized(argument)?;
-    let [_, flags, plane, ..] = info.words;
-    match (flags, plane) {
-        (DMABUF, PRIMARY | CURSOR) => info.write(),
-        (flags, _) if flags == DMABUF | PROBE => info.write(),
-        _ => Err(EINVAL),
+    let mut info = Words::<15>::read_sized(argument)?;
+    let [_, flags, kind, told @ ..] = &mut info.words;
+    if *flags == DMABUF | PROBE {
+        return info.write();
     }
+    let layer = screen::layer(*kind).filter(|_| *flags == DMABUF);
+    if let Some((plane, number)) = vgpu.plane(layer.ok_or(EINVAL)?)? {
+        let modifier = plane.tiling.modifier();
+        let [x, y] =
+            [plane.position.0, plane.position.1].map(|at| u32::from_ne_bytes(at.to_ne_bytes()));
+        let (x_hot, y_hot) = plane.hot_spot.unwrap_or((u32::MAX, u32::MAX));
+        *told = [
+            plane.format.fourcc(),
+            u32::try_from(modifier & u64::from(u32::MAX))?,
+            u32::try_from(modifier >> 32)?,
+            plane.width,
+            plane.height,
+            plane.stride,
+            u32::try_from(plane.size)?,
+            x,
+            y,
+            x_hot,
+            y_hot,
+            number,
+        ];
+    }
+    info.write()
 }
 
-/// `VFIO_DEVICE_GET_GFX_DMABUF`: the number of a dma-buf that [`query_plane`] told; so there is none.
-fn get_dmabuf(argument: UserPtr) -> Result {
-    Words::<1>::read(argument)?;
-    Err(EINVAL)
+/// `VFIO_DEVICE_GET_GFX_DMABUF`: the number of a plane that [`query_plane`] told. Returns a descriptor.
+fn get_dmabuf(vgpu: &Vgpu, argument: UserPtr) -> Result<isize> {
+    let [number] = Words::<1>::read(argument)?.words;
+    let descriptor = dmabuf::export(vgpu.pages(number)?, this_module::<crate::LocalModule>())?;
+    Ok(isize::try_from(descriptor)?)
 }

@@ -14,7 +14,8 @@ use crate::{
     env::Env,
     frames::Frames,
     irq::Triggers,
-    partition::Partition, //
+    partition::Partition,
+    screen::Screen, //
 };
 use gvt_kapi::{
     guest_warn,
@@ -24,6 +25,7 @@ use gvt_kapi::{
         PageWatcher,
         WriteTracker, //
     },
+    page::PageRef,
     ratelimit::RateLimit,
     vfio, //
 };
@@ -31,6 +33,10 @@ use gvt_model::{
     addr::{
         GmRange,
         PAGE_SIZE, //
+    },
+    display::plane::{
+        Layer,
+        Plane, //
     },
     edid::mode::Mode,
     effect::{
@@ -124,6 +130,7 @@ struct Session {
     _tracker: Pin<KBox<WriteTracker<Untracked>>>,
     _attachment: Attachment,
     heartbeat: Heartbeat,
+    screen: Screen,
     frames: Frames,
     vfio: Arc<vfio::Session<Vgpu>>,
 }
@@ -250,6 +257,7 @@ impl Vgpu {
             _tracker: tracker,
             _attachment: attachment,
             heartbeat,
+            screen: Screen::new(),
             frames,
             vfio,
         });
@@ -449,6 +457,49 @@ impl Vgpu {
         let partition = self.aperture.lock().clone().ok_or(ENODEV)?;
         let offset = model::mmap_range(range_of(partition.low())?, page, length)?;
         partition.low().aperture_mmap(vma, offset)
+    }
+
+    /// What a layer of the screen shows, and the number of it; `None` if it is off.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if it is something that cannot be told, for which the kernel log has the reason, or
+    /// in memory that is not there; `ENOMEM`; `ENODEV` if the device is removed.
+    pub(crate) fn plane(&self, layer: Layer) -> Result<Option<(Plane, u32)>> {
+        let mut state = self.state();
+        let State {
+            model,
+            session,
+            claim,
+            ..
+        } = &mut *state;
+        let claim = claim.as_ref().ok_or(ENODEV)?;
+        let screen = &mut session.as_mut().ok_or(ENODEV)?.screen;
+        let plane = model.plane(layer, claim.registers().platform());
+        let plane = plane.map_err(|fault| {
+            guest_warn!(
+                self.warnings,
+                claim.gpu().device(),
+                "vGPU {}: {fault}, of which no VMM can be told\n",
+                self.id
+            );
+            EINVAL
+        })?;
+        plane
+            .map(|plane| Ok((plane, screen.number(model, &plane)?)))
+            .transpose()
+    }
+
+    /// The pages of the plane with this number.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if no plane has that number, or its memory is used for something else by now;
+    /// `ENOMEM`.
+    pub(crate) fn pages(&self, number: u32) -> Result<KVVec<PageRef>> {
+        let state = self.state();
+        let session = state.session.as_ref().ok_or(EINVAL)?;
+        session.screen.pages(number, &session.frames)
     }
 
     /// Tells the VMM that the device is to be removed; says so in the log where nobody listens.

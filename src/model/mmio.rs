@@ -24,6 +24,17 @@ use kernel::{
 };
 
 use crate::{
+    addr::{
+        Gfn,
+        PAGE_SIZE, //
+    },
+    display::plane::{
+        self,
+        Layer,
+        Memory,
+        Plane,
+        PlaneFault, //
+    },
     edid::Blocks,
     effect::{
         Effects,
@@ -35,6 +46,7 @@ use crate::{
     },
     interrupt::Event,
     platform::{
+        Platform,
         GGTT_OFFSET,
         MMIO_SIZE, //
     },
@@ -149,6 +161,26 @@ impl Bar0 {
         effects: &mut Effects,
     ) {
         self.registers.set_monitor(edid, plugged, map, effects);
+    }
+
+    /// See [`Vgpu::plane`](crate::vgpu::Vgpu::plane).
+    pub(crate) fn plane(
+        &self,
+        layer: Layer,
+        platform: Platform,
+        memory: &Memory,
+    ) -> Result<Option<Plane>, PlaneFault> {
+        let register = |offset: u32| self.registers.file.get(offset);
+        let pipe = plane::pipes(&register).next();
+        pipe.map_or(Ok(None), |pipe| {
+            plane::query(platform, pipe, layer, &register, memory)
+        })
+    }
+
+    /// See [`Vgpu::frames`](crate::vgpu::Vgpu::frames).
+    pub(crate) fn frames(&self, plane: &Plane) -> impl Iterator<Item = Option<Gfn>> + '_ {
+        self.ggtt
+            .frames(plane.start / PAGE_SIZE, plane.size / PAGE_SIZE)
     }
 
     /// Whether message signalled interrupts can be sent.

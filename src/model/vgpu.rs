@@ -9,12 +9,19 @@ use kernel::{
 
 use crate::{
     addr::{
+        Gfn,
         GmRange,
         PAGE_SIZE, //
     },
     cfg::{
         Cfg,
         MsiState, //
+    },
+    display::plane::{
+        Layer,
+        Memory,
+        Plane,
+        PlaneFault, //
     },
     edid::mode::{
         Limits,
@@ -40,7 +47,10 @@ use crate::{
         Bar0, //
     },
     opregion,
-    platform::CONFIG_SIZE,
+    platform::{
+        Platform,
+        CONFIG_SIZE, //
+    },
     ports::{
         Env,
         HostGgtt, //
@@ -120,6 +130,7 @@ pub struct Vgpu {
     bar0_size: u64,
     bar2_size: u64,
     low: GmRange,
+    high: GmRange,
     opregion: KVec<u8>,
     edid: EdidRegion,
 }
@@ -147,6 +158,7 @@ impl Vgpu {
             bar0_size: setup.bar0_size,
             bar2_size: setup.bar2_size,
             low: setup.low,
+            high: setup.high,
             opregion: opregion::image()?,
             edid: EdidRegion::new(setup.resolution, Limits::for_aperture(setup.low.size())),
         })
@@ -282,6 +294,31 @@ impl Vgpu {
         let plugged = self.edid.link() != Link::Down;
         self.bar0
             .set_monitor(self.edid.monitor(), plugged, registers, effects);
+    }
+
+    /// What a layer of the screen shows: that of the first pipe which is on, since a VMM can ask for
+    /// one screen only. `None` if the layer is off.
+    ///
+    /// # Errors
+    ///
+    /// A [`PlaneFault`] if it is something that a VMM cannot be told.
+    pub fn plane(&self, layer: Layer, platform: Platform) -> Result<Option<Plane>, PlaneFault> {
+        let memory = Memory {
+            low: self.low,
+            high: self.high,
+        };
+        let plane = self.bar0.plane(layer, platform, &memory)?;
+        match plane {
+            Some(plane) if plane.turned => Err(PlaneFault::Rotated),
+            // A VMM has no way to be told where in the buffer the picture begins.
+            Some(plane) if plane.source != (0, 0) => Err(PlaneFault::Source(plane.source)),
+            plane => Ok(plane),
+        }
+    }
+
+    /// The guest frames that a plane is in, page by page; `None` for one that the GPU does not reach.
+    pub fn frames(&self, plane: &Plane) -> impl Iterator<Item = Option<Gfn>> + '_ {
+        self.bar0.frames(plane)
     }
 
     /// Lets the display do what is due by now: vertical blanks, and flips that waited for one.

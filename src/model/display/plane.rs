@@ -83,6 +83,8 @@ pub enum PlaneFault {
     Rotated,
     /// It is compressed.
     Compressed,
+    /// The picture does not begin where its buffer does, but at this pixel and line.
+    Source((u32, u32)),
     /// Nothing is known of this mode of a cursor.
     CursorMode(u32),
     /// A line is longer than what lies between two lines.
@@ -108,6 +110,10 @@ impl PlaneFault {
             Self::Tiling(control) => write!(out, "a plane has an unknown tiling: {control:#x}"),
             Self::Rotated => write!(out, "a plane is rotated"),
             Self::Compressed => write!(out, "a plane is compressed"),
+            Self::Source((x, y)) => write!(
+                out,
+                "a plane shows its surface from pixel {x} of line {y} on"
+            ),
             Self::CursorMode(mode) => write!(out, "a cursor has an unknown mode: {mode:#x}"),
             Self::Stride { stride, line } => write!(
                 out,

@@ -121,6 +121,16 @@ impl Ggtt {
         }
     }
 
+    /// The guest frames behind `count` pages of graphics memory from `first` on; `None` for one that
+    /// the GPU does not reach.
+    pub(super) fn frames(&self, first: u64, count: u64) -> impl Iterator<Item = Option<Gfn>> + '_ {
+        let pages = first..first.saturating_add(count);
+        pages.map(|page| {
+            let index = self.index(page.checked_mul(PTE_SIZE)?)?;
+            frame(self.entry(index)).filter(|_| self.is_mapped(index))
+        })
+    }
+
     /// Lets everything that was written take effect.
     pub(super) fn flush(&mut self, host: &mut (impl HostGgtt + ?Sized)) {
         self.settle(host);

@@ -182,7 +182,7 @@ impl Registers {
         map: &RegisterMap,
         effects: &mut crate::effect::Effects,
     ) {
-        self.display.sink.ddc().set_edid(edid.clone());
+        self.display.sink.ddc().set_edid(*edid);
         self.display.sink.plug(plugged);
         let (changes, port) = hotplug(map.platform(), plugged);
         for preset in changes {

@@ -5,6 +5,7 @@
 //! * [`batch`], [`blt`]: GPU commands of graphics version 8 and 9 as dwords.
 //! * [`mapping`], [`registers`]: memory shared with a device, and names of its registers.
 //! * [`vfio`]: the script language of the program `vfioraw`.
+//! * [`screen`]: what is on the screen of a virtual GPU, for `vgpushot`, and what `kmsshow` puts there.
 //! * [`checks`], [`report`], [`picture`]: the tests of the program `gemtest`, the form of their results, a proof for the eye.
 
 pub mod batch;
@@ -17,6 +18,7 @@ pub mod mapping;
 pub mod picture;
 pub mod registers;
 pub mod report;
+pub mod screen;
 pub mod tiling;
 pub mod vfio;
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 //! A picture that the GPU draws: proof for the eye.
 
-use std::fs::File;
-use std::io::BufWriter;
 use std::path::Path;
 
 use anyhow::{ensure, Context as _, Result};
@@ -12,6 +10,7 @@ use crate::blt::{copy, fill, Rect, Surface};
 use crate::checks::Env;
 use crate::drm::Class;
 use crate::gem::{Bo, Context};
+use crate::screen::write_png;
 use crate::tiling::Tiling;
 
 /// Cells along each side; a power of two makes the triangle whole.
@@ -67,15 +66,7 @@ pub fn draw(env: &Env, path: &Path) -> Result<()> {
         ensure!(found == wanted, "pixel ({x}, {y}) of the picture is {found:#x} instead of {wanted:#x}");
         pixels.extend([(found >> 16) as u8, (found >> 8) as u8, found as u8]);
     }
-    write(path, &pixels).with_context(|| format!("writing the picture {}", path.display()))
-}
-
-fn write(path: &Path, pixels: &[u8]) -> Result<()> {
-    let mut encoder = png::Encoder::new(BufWriter::new(File::create(path)?), SIDE, SIDE);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_depth(png::BitDepth::Eight);
-    encoder.write_header()?.write_image_data(pixels)?;
-    Ok(())
+    write_png(path, SIDE, SIDE, &pixels).with_context(|| format!("writing the picture {}", path.display()))
 }
 
 #[cfg(test)]

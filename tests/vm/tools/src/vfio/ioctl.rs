@@ -119,27 +119,27 @@ pub(super) fn with_number(fd: BorrowedFd<'_>, request: u32, argument: u64) -> Re
 }
 
 /// Calls one of VFIO's requests with a structure.
-pub(super) fn vfio(fd: BorrowedFd<'_>, name: &'static str, structure: &mut Vec<u8>) -> Result<i32, Failure> {
+pub(crate) fn vfio(fd: BorrowedFd<'_>, name: &'static str, structure: &mut Vec<u8>) -> Result<i32, Failure> {
     with_struct(fd, known(name)?, structure)
 }
 
 /// Calls one of VFIO's requests with a number.
-pub(super) fn vfio_number(fd: BorrowedFd<'_>, name: &'static str, argument: u64) -> Result<i32, Failure> {
+pub(crate) fn vfio_number(fd: BorrowedFd<'_>, name: &'static str, argument: u64) -> Result<i32, Failure> {
     with_number(fd, known(name)?, argument)
 }
 
 /// The dword at an offset of a structure; 0 beyond its end.
-pub(super) fn u32_at(structure: &[u8], offset: usize) -> u32 {
+pub(crate) fn u32_at(structure: &[u8], offset: usize) -> u32 {
     structure.get(offset..offset + 4).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_le_bytes)
 }
 
 /// The qword at an offset of a structure; 0 beyond its end.
-pub(super) fn u64_at(structure: &[u8], offset: usize) -> u64 {
+pub(crate) fn u64_at(structure: &[u8], offset: usize) -> u64 {
     u64::from(u32_at(structure, offset)) | (u64::from(u32_at(structure, offset + 4)) << 32)
 }
 
 /// A structure of dwords.
-pub(super) fn dwords(values: &[u32]) -> Vec<u8> {
+pub(crate) fn dwords(values: &[u32]) -> Vec<u8> {
     values.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 

@@ -3,7 +3,7 @@
 
 mod fuzz;
 mod guest;
-mod ioctl;
+pub(crate) mod ioctl;
 mod machine;
 mod opened;
 mod request;

@@ -42,6 +42,10 @@ fn yes() -> bool {
     true
 }
 
+fn primary() -> u32 {
+    1
+}
+
 fn second() -> u64 {
     1000
 }
@@ -364,6 +368,27 @@ pub(super) enum Request {
         arg: Option<Arg>,
         #[serde(default)]
         fd: Target,
+    },
+    Plane {
+        #[serde(default = "zero_name")]
+        device: String,
+        #[serde(default = "primary")]
+        kind: u32,
+    },
+    Dmabuf {
+        #[serde(default = "zero_name")]
+        device: String,
+        buffer: String,
+        number: Option<u32>,
+    },
+    BufferRead {
+        buffer: String,
+        offset: Num,
+        #[serde(flatten)]
+        size: ReadSize,
+    },
+    CloseBuffer {
+        buffer: String,
     },
     Eventfd {
         event: String,

@@ -15,6 +15,8 @@ use super::guest::Access;
 use super::machine::Machine;
 use super::opened::{fields, Opened};
 use super::request::{Amount, Arg, Code, IrqAction, IrqData, Part, Request, Target};
+use crate::mapping::Mapping;
+use crate::screen::{self, Plane};
 use super::{errno_name, ioctl, text, to_hex, Failure};
 
 /// How a script went.
@@ -32,6 +34,7 @@ struct Session {
     devices: HashMap<String, Opened>,
     machines: HashMap<String, Machine>,
     events: HashMap<String, rustix::fd::OwnedFd>,
+    buffers: HashMap<String, Mapping>,
     uuids: Vec<String>,
 }
 
@@ -109,6 +112,12 @@ fn value(bytes: &[u8]) -> String {
     format!("{number:#0digits$x}", digits = 2 + 2 * bytes.len())
 }
 
+/// Bytes of a mapping.
+fn bytes(memory: &Mapping, offset: u64, length: usize) -> Result<Vec<u8>, Failure> {
+    let places = (0..length as u64).map(|place| offset.wrapping_add(place));
+    Ok(places.map(|place| memory.read(place, 1).map(|byte| byte as u8)).collect::<Result<_, _>>()?)
+}
+
 impl Session {
     fn device(&self, name: &str) -> Result<&Opened, Failure> {
         self.devices.get(name).map_or_else(|| text(format!("device {name} is not open")), Ok)
@@ -145,10 +154,7 @@ impl Session {
                     Amount::Width(width) => (width, true),
                     Amount::Length(length) => (length, false),
                 };
-                let bytes = (0..length as u64)
-                    .map(|place| memory.read(offset.0.wrapping_add(place), 1).map(|byte| byte as u8))
-                    .collect::<Result<Vec<u8>, _>>()?;
-                Ok(content(&bytes, as_value))
+                Ok(content(&bytes(memory, offset.0, length)?, as_value))
             }
             Request::MemoryWrite { machine, offset, data } => {
                 let memory = self.machine(&machine)?.memory();
@@ -250,6 +256,40 @@ impl Session {
                 nothing()
             }
             Request::Ioctl { device, request, arg, fd } => self.ioctl(&device, &request, arg, fd),
+            Request::Plane { device, kind } => match Plane::query(self.device(&device)?.device(), kind)? {
+                None => Ok(fields(json!({ "lit": false }))),
+                Some(plane) => Ok(fields(json!({
+                    "lit": true,
+                    "format": String::from_utf8_lossy(&plane.format.to_le_bytes()),
+                    "modifier": format!("{:#x}", plane.modifier),
+                    "size": [plane.width, plane.height],
+                    "stride": plane.stride,
+                    "bytes": plane.size,
+                    "position": [plane.position.0, plane.position.1],
+                    "hot_spot": [plane.hot_spot.0, plane.hot_spot.1],
+                    "number": plane.number,
+                }))),
+            },
+            Request::Dmabuf { device, buffer, number } => {
+                let device = self.device(&device)?.device();
+                let lit = || Plane::query(device, 1)?.map_or_else(|| text("no plane is lit"), |plane| Ok(plane.number));
+                let (mapping, size) = screen::map(&screen::dmabuf(device, number.map_or_else(lit, Ok)?)?)?;
+                self.buffers.insert(buffer, mapping);
+                Ok(fields(json!({ "bytes": size })))
+            }
+            Request::BufferRead { buffer, offset, size } => {
+                let memory =
+                    self.buffers.get(&buffer).map_or_else(|| text(format!("there is no buffer {buffer}")), Ok)?;
+                let (length, as_value) = match size.amount() {
+                    Amount::Width(width) => (width, true),
+                    Amount::Length(length) => (length, false),
+                };
+                Ok(content(&bytes(memory, offset.0, length)?, as_value))
+            }
+            Request::CloseBuffer { buffer } => match self.buffers.remove(&buffer) {
+                Some(_) => nothing(),
+                None => text(format!("there is no buffer {buffer}")),
+            },
             Request::Eventfd { event } => {
                 self.events.insert(event, eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
                 nothing()
