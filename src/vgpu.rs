@@ -390,13 +390,16 @@ impl Vgpu {
         if effects.retimes() {
             heartbeat.set(self.clock, model.next_blank());
         }
-        self.log(claim, &effects);
+        if effects.notes().next().is_some() {
+            self.log(claim, &effects);
+        }
         drop(state);
         self.perform(&effects);
         result
     }
 
     /// Tells what an access has shown of the guest.
+    #[cold]
     fn log(&self, claim: &Claim, effects: &Effects) {
         let device = claim.gpu().device();
         for note in effects.notes() {

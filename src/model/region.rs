@@ -2,7 +2,10 @@
 
 //! The regions of the VFIO device and how a file position names a byte of one (gvt-spec 2.4).
 
-use kernel::prelude::*;
+use kernel::{
+    num::casts::FromSafeCast,
+    prelude::*, //
+};
 
 use crate::{
     access::Pieces,
@@ -126,6 +129,18 @@ impl Position {
     /// The region, if there is something in it.
     pub const fn region(self) -> Option<Region> {
         Region::from_index(self.index)
+    }
+
+    /// Whether an access of `length` bytes from here on is one that a device takes as it is, as nearly
+    /// all are.
+    #[inline]
+    pub fn is_whole(self, length: usize) -> bool {
+        // What is aligned to its own size ends at the end of all offsets, or before.
+        length.is_power_of_two()
+            && self.offset & u64::from_safe_cast(length.wrapping_sub(1)) == 0
+            && self
+                .region()
+                .is_some_and(|region| length <= region.max_width())
     }
 
     /// Splits an access of `length` bytes from here on into accesses that a device takes.

@@ -144,6 +144,10 @@ impl Registers {
 
     /// Reads 1, 2, 4 or 8 bytes that lie inside, at a multiple of the width.
     pub(super) fn read(&mut self, offset: u32, data: &mut [u8], host: &mut Host<'_>) {
+        if let Ok(whole) = <&mut [u8; 4]>::try_from(&mut *data) {
+            *whole = self.read_register(offset, host).to_le_bytes();
+            return;
+        }
         let start = offset & !3;
         let skip = usize::from_safe_cast(offset & 3);
         let mut bytes = [0; 8];
@@ -172,6 +176,10 @@ impl Registers {
 
     /// Writes 1, 2, 4 or 8 bytes that lie inside, at a multiple of the width.
     pub(super) fn write(&mut self, offset: u32, data: &[u8], host: &mut Host<'_>) {
+        if let Ok(whole) = <[u8; 4]>::try_from(data) {
+            self.write_register(offset, u32::from_le_bytes(whole), u32::MAX, host);
+            return;
+        }
         let mut value = [0; 8];
         let mut lanes = [0; 8];
         let start = offset & !3;

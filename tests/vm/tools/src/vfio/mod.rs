@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #![doc = include_str!("script.md")]
 
+mod bench;
 mod fuzz;
 mod guest;
 pub(crate) mod ioctl;
@@ -9,6 +10,7 @@ mod opened;
 mod request;
 mod session;
 
+pub use bench::{bench, Cost};
 pub use fuzz::{Fuzz, Tally};
 pub use session::{run, Summary};
 

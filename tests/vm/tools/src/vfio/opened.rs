@@ -86,6 +86,14 @@ impl Opened {
         Ok(Opened { mappings: HashMap::new(), device, group, machine: name.to_owned(), told: tell })
     }
 
+    /// Closes the device; KVM forgets the group.
+    pub(super) fn close(self, machine: &Machine) -> Result<(), Failure> {
+        if self.told {
+            machine.tell_kvm(self.group(), false)?;
+        }
+        Ok(())
+    }
+
     /// The device's descriptor.
     pub(super) fn device(&self) -> BorrowedFd<'_> {
         self.device.as_fd()
@@ -137,6 +145,11 @@ impl Opened {
     /// How much the device has of the aperture.
     pub(super) fn low_size(&self) -> Result<u64, Failure> {
         self.told(PVINFO_LOW + 4)
+    }
+
+    /// How much it has of the graphics memory beyond.
+    pub(super) fn high_size(&self) -> Result<u64, Failure> {
+        self.told(PVINFO_HIGH + 4)
     }
 
     /// A dword of the page in BAR 0 that tells a guest what it has.

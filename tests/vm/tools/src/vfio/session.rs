@@ -370,12 +370,11 @@ impl Session {
         let Some(place) = self.machines.get_mut(&machine) else {
             return text(format!("there is no machine {machine}"));
         };
-        let told = if device.told { place.tell_kvm(device.group(), false) } else { Ok(()) };
-        drop(device);
+        let closed = device.close(place);
         if !self.devices.values().any(|device| device.machine == machine) {
             place.emptied();
         }
-        told.map(|()| Map::new())
+        closed.map(|()| Map::new())
     }
 
     fn guest_access(&mut self, machine: &str, gpa: u64, width: usize, written: Option<u64>) -> Answer {
