@@ -24,6 +24,7 @@ help:
 	@echo 'make clippy   lint the sources; a warning is an error'
 	@echo 'make host     the device model in user space: its suites, properties, and a soak test'
 	@echo 'make bench    what an access costs in the device model'
+	@echo 'make bench-vm what an access costs in a virtual machine, beside the stock driver'
 	@echo 'make fuzz-model   fuzz the device model, a minute for each target; tests/host/fuzz/run does it longer'
 	@echo 'make fuzz     throw random scripts at the emulated GPU for a minute; tests/emulator/fuzz/run does it longer'
 	@echo 'make doc      the documentation of the crates, in build/doc and, for those of the tests, in build/target/doc'
@@ -67,10 +68,13 @@ host: setup
 bench: setup
 	@$(in_root) tests/host/run bench
 
+bench-vm: modules
+	@tests/vm/bench
+
 fuzz-model: setup
 	@$(in_root) tests/host/fuzz/run all -max_total_time=60
 
-.PHONY: host bench fuzz-model
+.PHONY: host bench bench-vm fuzz-model
 
 test: setup-uml
 	@tests/test

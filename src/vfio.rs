@@ -84,11 +84,15 @@ impl Operations for Vgpu {
     }
 
     fn write(device: &Device<Self>, pos: i64, data: &mut UserSliceReader) -> Result<usize> {
-        transfer(pos, data.len(), |at, width| match width {
-            8 => Vgpu::write(device, at, &data.read::<[u8; 8]>()?),
-            4 => Vgpu::write(device, at, &data.read::<[u8; 4]>()?),
-            2 => Vgpu::write(device, at, &data.read::<[u8; 2]>()?),
-            _ => Vgpu::write(device, at, &data.read::<[u8; 1]>()?),
+        transfer(pos, data.len(), |at, width| {
+            let mut bytes = [0; 8];
+            match width {
+                8 => bytes = data.read()?,
+                4 => *bytes.first_chunk_mut::<4>().ok_or(EFAULT)? = data.read()?,
+                2 => *bytes.first_chunk_mut::<2>().ok_or(EFAULT)? = data.read()?,
+                _ => *bytes.first_chunk_mut::<1>().ok_or(EFAULT)? = data.read()?,
+            }
+            Vgpu::write(device, at, bytes.get(..width).ok_or(EFAULT)?)
         })
     }
 

@@ -244,9 +244,23 @@ impl Vgpu {
     ///
     /// A [`Fault`]; then nothing was written.
     pub fn write(&mut self, at: Position, data: &[u8], host: &mut Host<'_>) -> Result<(), Fault> {
-        let region = checked_region(at, data.len())?;
-        match region {
+        match checked_region(at, data.len())? {
             Region::Bar0 => self.bar0.write(at, data, host),
+            region => self.write_other(region, at, data, host),
+        }
+    }
+
+    /// Writes to a region that guests seldom write to.
+    #[inline(never)]
+    fn write_other(
+        &mut self,
+        region: Region,
+        at: Position,
+        data: &[u8],
+        host: &mut Host<'_>,
+    ) -> Result<(), Fault> {
+        match region {
+            Region::Bar0 | Region::OpRegion => Err(GuestFault::ReadOnly { at }.into()),
             Region::Aperture => {
                 self.check_aperture(at, data.len())?;
                 host.env
@@ -259,7 +273,6 @@ impl Vgpu {
                 self.bar0.gate_msi(open, host.effects);
                 Ok(())
             }
-            Region::OpRegion => Err(GuestFault::ReadOnly { at }.into()),
             Region::Edid => {
                 if self.edid.write(at, data)? == Written::Link {
                     self.show_monitor(host.registers, host.effects);
@@ -417,8 +430,7 @@ fn checked_region(at: Position, width: usize) -> Result<Region, Fault> {
     let region = at
         .region()
         .ok_or(GuestFault::NoRegion { index: at.index() })?;
-    let aligned = at.offset().trailing_zeros() >= width.trailing_zeros();
-    if width.is_power_of_two() && width <= region.max_width() && aligned {
+    if at.is_whole(width) {
         Ok(region)
     } else {
         Err(GuestFault::Width { at, width }.into())
@@ -433,6 +445,10 @@ pub(crate) fn read_bytes(bytes: &[u8], at: Position, data: &mut [u8]) -> Result<
         .and_then(|start| Some(start..start.checked_add(width)?))
         .and_then(|range| bytes.get(range))
         .ok_or(GuestFault::OutOfRange { at, width })?;
-    data.copy_from_slice(source);
+    match (<&mut [u8; 4]>::try_from(&mut *data), source.first_chunk()) {
+        // As nearly always, and quicker than to call for a copy.
+        (Ok(four), Some(source)) => *four = *source,
+        _ => data.copy_from_slice(source),
+    }
     Ok(())
 }

@@ -29,6 +29,14 @@ pub(crate) fn decimal(digits: &[u8]) -> Option<u16> {
     })
 }
 
+/// Puts a 32-bit number at `offset`, if there is room.
+pub(crate) fn put_u32(bytes: &mut [u8], offset: usize, number: u32) {
+    let rest = bytes.get_mut(offset..).unwrap_or_default();
+    if let Some(place) = rest.first_chunk_mut() {
+        *place = number.to_le_bytes();
+    }
+}
+
 /// Puts `data` at `offset`, as far as there is room.
 pub(crate) fn put(bytes: &mut [u8], offset: usize, data: &[u8]) {
     let rest = bytes.get_mut(offset..).unwrap_or_default();

@@ -52,7 +52,7 @@ impl VregFile {
 
     /// Sets the register at `offset`.
     pub(crate) fn set(&mut self, offset: u32, value: u32) {
-        wire::put(&mut self.bytes, place(offset), &value.to_le_bytes());
+        wire::put_u32(&mut self.bytes, place(offset), value);
     }
 
     /// Sets the register at `offset` and the next one.

@@ -58,7 +58,8 @@ const LOCKED: u32 = 1 << 31;
 /// Private PAT of Broxton: snooped for the indices that i915 uses cached memory with.
 const BXT_PPAT_LOW: u32 = 0x4000_0040;
 
-/// What a guest reads.
+/// What a guest reads. Out of line: registers that are only kept do not come here, and are most.
+#[inline(never)]
 pub(super) fn read(
     handler: Handler,
     registers: &mut Registers,
@@ -105,7 +106,8 @@ pub(super) fn read(
     }
 }
 
-/// What becomes of a write: the accepted value.
+/// What becomes of a write: the accepted value. Out of line, as [`read`] is.
+#[inline(never)]
 pub(super) fn write(
     handler: Handler,
     registers: &mut Registers,

@@ -161,11 +161,13 @@ impl Registers {
         }
     }
 
+    #[inline]
     fn read_register(&mut self, offset: u32, host: &mut Host<'_>) -> u32 {
         if self.failsafe.is_some() {
             return self.file.get(offset);
         }
         match host.registers.find(offset) {
+            Some(row) if matches!(row.handler, Handler::Plain) => self.file.get(offset),
             Some(row) => handlers::read(row.handler, self, offset, host),
             None => {
                 self.untracked(offset, host.effects);
@@ -178,8 +180,14 @@ impl Registers {
     pub(super) fn write(&mut self, offset: u32, data: &[u8], host: &mut Host<'_>) {
         if let Ok(whole) = <[u8; 4]>::try_from(data) {
             self.write_register(offset, u32::from_le_bytes(whole), u32::MAX, host);
-            return;
+        } else {
+            self.write_parts(offset, data, host);
         }
+    }
+
+    /// Writes a part of a register, or two registers.
+    #[inline(never)]
+    fn write_parts(&mut self, offset: u32, data: &[u8], host: &mut Host<'_>) {
         let mut value = [0; 8];
         let mut lanes = [0; 8];
         let start = offset & !3;
@@ -205,6 +213,7 @@ impl Registers {
     }
 
     /// Writes the bits in `lanes` of the register at `offset`.
+    #[inline]
     fn write_register(&mut self, offset: u32, written: u32, lanes: u32, host: &mut Host<'_>) {
         let old = self.file.get(offset);
         let merged = (old & !lanes) | (written & lanes);
@@ -222,7 +231,17 @@ impl Registers {
             old,
             value: row.accept(old, written, lanes),
         };
-        match handlers::write(row.handler, self, &write, host) {
+        if let Handler::Plain = row.handler {
+            self.file.set(offset, write.value);
+        } else {
+            self.write_handled(row, &write, written, host);
+        }
+    }
+
+    #[inline(never)]
+    fn write_handled(&mut self, row: &Row, write: &Write, written: u32, host: &mut Host<'_>) {
+        let offset = write.offset;
+        match handlers::write(row.handler, self, write, host) {
             Ok(accepted) => self.store(row, offset, accepted, host.effects),
             Err(reason) => self.refuse(offset, written.into(), reason, host.effects),
         }
@@ -257,6 +276,7 @@ impl Registers {
         }
     }
 
+    #[cold]
     fn untracked(&mut self, offset: u32, effects: &mut Effects) {
         self.counters.untracked = self.counters.untracked.saturating_add(1);
         if !self.noted {

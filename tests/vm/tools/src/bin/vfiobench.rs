@@ -9,7 +9,7 @@ use serde_json::json;
 use vm_tools::vfio;
 
 /// Measures what accesses to a mediated device cost, from the system call on: one line of JSON for each case, with the
-/// median of all rounds in nanoseconds.
+/// nanoseconds of the quickest round.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Options {
