@@ -3,10 +3,10 @@
 //! A guest that does anything to the registers, on any platform, while things happen on the GPU.
 
 use gvt_model::cfg::MsiState;
-use gvt_model::effect::Effects;
-use gvt_model::engine::EngineId;
 use gvt_model::display::flip::FlipPlane;
 use gvt_model::display::{Ddi, Pipe};
+use gvt_model::effect::Effects;
+use gvt_model::engine::EngineId;
 use gvt_model::interrupt::{EngineEvent, Event};
 use gvt_model::platform::Platform;
 use gvt_model::region::Position;

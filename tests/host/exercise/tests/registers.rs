@@ -171,7 +171,9 @@ fn every_register_has_its_handler() {
             // Whether somebody waits for vertical blanks: then they are timed.
             (("default", "intel_vgpu_reg_imr_handler"), 0x404 | 0x414 | 0x424) if offset >> 12 == 0x44 => "Interrupts",
             // Data beside the control register.
-            (("default", "dp_aux_ch_ctl_mmio_write"), 0x014..0x028 | 0x114..0x128 | 0x214..0x228 | 0x314..0x328) => "Plain",
+            (("default", "dp_aux_ch_ctl_mmio_write"), 0x014..0x028 | 0x114..0x128 | 0x214..0x228 | 0x314..0x328) => {
+                "Plain"
+            }
             // Which plane a scaler is for is in its control register only.
             (("default", "pf_write"), 0x170 | 0x174 | 0x270 | 0x274 | 0x970 | 0x974 | 0xa70 | 0xa74) => "Plain",
             // The C driver counts frames by a timer that runs all the time, sends no lines, and has no index for GMBUS.

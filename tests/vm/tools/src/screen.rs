@@ -242,6 +242,8 @@ mod tests {
         assert_eq!(difference(64, &picture, &picture), None);
         let mut other = picture.clone();
         other[64 * 3 + 3] ^= 1;
-        assert!(difference(64, &other, &picture).is_some_and(|text| text.contains("1 pixels") && text.contains("(1, 1)")));
+        assert!(
+            difference(64, &other, &picture).is_some_and(|text| text.contains("1 pixels") && text.contains("(1, 1)"))
+        );
     }
 }

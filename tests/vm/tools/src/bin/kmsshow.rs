@@ -115,7 +115,8 @@ fn draw(card: &Card, mode: &Mode) -> Result<(Surface, framebuffer::Handle)> {
 }
 
 fn run(options: &Options) -> Result<()> {
-    let file = OpenOptions::new().read(true).write(true).open("/dev/dri/card0").context("cannot open /dev/dri/card0")?;
+    let file =
+        OpenOptions::new().read(true).write(true).open("/dev/dri/card0").context("cannot open /dev/dri/card0")?;
     let card = Card(file);
     let mut last = None;
     loop {

@@ -118,9 +118,7 @@ impl Bench<'_> {
         self.case("write an entry: a frame that nothing uses", 512, move |bench, number| {
             bench.write(entry(number), 8, frame(number))
         })?;
-        self.case("clear an entry, the last of its frame", 512, move |bench, number| {
-            bench.write(entry(number), 8, 0)
-        })?;
+        self.case("clear an entry, the last of its frame", 512, move |bench, number| bench.write(entry(number), 8, 0))?;
         (0..count).try_for_each(|number| self.write(entry(number), 8, frame(number)))?;
         self.case("write an entry: a frame in use", 512, move |bench, number| {
             bench.write(entry(number), 8, frame(number + 1))
@@ -131,7 +129,8 @@ impl Bench<'_> {
         })?;
         self.case("write the same entry again", 512, move |bench, _| bench.write(entry(0), 8, frame(7)))?;
         self.case("write 512 entries, and flush", 4, move |bench, burst| {
-            (burst * BURST..(burst + 1) * BURST).try_for_each(|number| bench.write(entry(number), 8, frame(number + 3)))?;
+            (burst * BURST..(burst + 1) * BURST)
+                .try_for_each(|number| bench.write(entry(number), 8, frame(number + 3)))?;
             bench.write(BAR0 + FLUSH, 4, 1)
         })
     }

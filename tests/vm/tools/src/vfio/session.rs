@@ -15,9 +15,9 @@ use super::guest::Access;
 use super::machine::Machine;
 use super::opened::{fields, Opened};
 use super::request::{Amount, Arg, Code, IrqAction, IrqData, Part, Request, Target};
+use super::{errno_name, ioctl, text, to_hex, Failure};
 use crate::mapping::Mapping;
 use crate::screen::{self, Plane};
-use super::{errno_name, ioctl, text, to_hex, Failure};
 
 /// How a script went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
