@@ -80,7 +80,7 @@ impl Buffer {
     ///
     /// # Safety
     ///
-    /// `dmabuf` must be valid for as long as the result is used, and made by [`export`].
+    /// `dmabuf` must be valid for as long as the result is used, and made by [`export()`].
     unsafe fn of<'a>(dmabuf: *mut bindings::dma_buf) -> &'a Self {
         // SAFETY: By the requirement of this function.
         let buffer = unsafe { (*dmabuf).priv_ };
@@ -158,7 +158,7 @@ impl Buffer {
 
 /// # Safety
 ///
-/// `attachment` must be one to a dma-buf of [`export`].
+/// `attachment` must be one to a dma-buf of [`export()`].
 unsafe extern "C" fn map_dma_buf(
     attachment: *mut bindings::dma_buf_attachment,
     direction: bindings::dma_data_direction,
@@ -194,7 +194,7 @@ unsafe extern "C" fn unmap_dma_buf(
 
 /// # Safety
 ///
-/// `dmabuf` must be one of [`export`] whose last reference is gone.
+/// `dmabuf` must be one of [`export()`] whose last reference is gone.
 unsafe extern "C" fn release(dmabuf: *mut bindings::dma_buf) {
     // SAFETY: By the requirement of this function.
     let buffer = unsafe { (*dmabuf).priv_ };
@@ -204,7 +204,7 @@ unsafe extern "C" fn release(dmabuf: *mut bindings::dma_buf) {
 
 /// # Safety
 ///
-/// `dmabuf` must be one of [`export`], `vma` an area that is being set up.
+/// `dmabuf` must be one of [`export()`], `vma` an area that is being set up.
 unsafe extern "C" fn mmap(
     dmabuf: *mut bindings::dma_buf,
     vma: *mut bindings::vm_area_struct,
@@ -220,7 +220,7 @@ unsafe extern "C" fn mmap(
 
 /// # Safety
 ///
-/// `dmabuf` must be one of [`export`], `map` valid.
+/// `dmabuf` must be one of [`export()`], `map` valid.
 unsafe extern "C" fn vmap(
     dmabuf: *mut bindings::dma_buf,
     map: *mut bindings::iosys_map,

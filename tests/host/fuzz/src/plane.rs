@@ -35,7 +35,7 @@ fuzz_target!(|script: &[u8]| {
         let word = words[&((offset >> 2) % 200)];
         // Pipes are mostly on.
         if offset & 0xfff == 8 {
-            word | (1 << 31)
+            word | 1 << 31
         } else {
             word
         }
