@@ -19,9 +19,14 @@ use gvt_model::{
         EngineId,
         Engines, //
     },
+    golden::{
+        Golden,
+        Identity, //
+    },
     mmio::map::RegisterMap,
     platform::{
         Platform,
+        CONFIG_SIZE,
         MAX_VGPUS, //
     },
     types::{
@@ -34,6 +39,7 @@ use gvt_model::{
     },
 };
 use kernel::{
+    firmware::Firmware,
     new_mutex,
     prelude::*,
     str::CString,
@@ -120,6 +126,8 @@ pub(crate) struct GvtDevice {
     pub(crate) gpu: Arc<Gpu>,
     pub(crate) platform: Platform,
     pub(crate) registers: RegisterMap,
+    /// Configuration space after power-on.
+    config: KVec<u8>,
     host: HostResources,
     #[pin]
     registry: Mutex<Registry>,
@@ -150,7 +158,18 @@ impl GvtDevice {
         let engines = engines(&gpu)
             .filter_map(|engine| EngineId::from_mmio_base(engine.mmio_base()))
             .fold(Engines::NONE, Engines::with);
-        let registers = RegisterMap::new(platform, engines, gpu.initial_registers())?;
+        let mut config = KVec::new();
+        let (seen, registers) = (gpu.initial_config(), gpu.initial_registers());
+        let identity = Identity::of(seen);
+        let file = golden_file(&gpu, identity);
+        let golden = file
+            .as_ref()
+            .and_then(|file| usable(&gpu, file.data(), identity));
+        let (seen, registers) = golden.map_or((seen, &registers[..]), |golden| {
+            (golden.config, golden.registers)
+        });
+        config.extend_from_slice(seen, GFP_KERNEL)?;
+        let registers = RegisterMap::new(platform, engines, registers)?;
         let holders = KVec::with_capacity(MAX_VGPUS, GFP_KERNEL)?;
         let registry = Registry {
             pool: Pool::new(&host),
@@ -160,6 +179,7 @@ impl GvtDevice {
             gpu,
             platform,
             registers,
+            config,
             host,
             registry <- new_mutex!(registry),
         }))
@@ -197,6 +217,34 @@ impl GvtDevice {
         registry.set_machine(id, Some(machine));
         drop(registry);
         Ok(Attachment { device: self, id })
+    }
+}
+
+/// The file with the state of this GPU after power-on, if an administrator has put one where firmware
+/// is.
+fn golden_file(gpu: &Gpu, identity: Identity) -> Option<Firmware> {
+    let name = CString::try_from_fmt(fmt!("i915/gvt/{identity}.golden_hw_state")).ok()?;
+    Firmware::request_nowarn(&name, gpu.device()).ok()
+}
+
+/// What the file holds; one line tells whether it is used.
+fn usable<'a>(gpu: &Gpu, file: &'a [u8], identity: Identity) -> Option<Golden<'a>> {
+    let name = "golden_hw_state";
+    match Golden::parse(file, identity) {
+        Ok(golden) => {
+            dev_info!(
+                gpu.device(),
+                "kvmgt: virtual GPUs begin as {name} of {identity} says\n"
+            );
+            Some(golden)
+        }
+        Err(flaw) => {
+            dev_warn!(
+                gpu.device(),
+                "kvmgt: {name} of {identity} is not used: {flaw}; save another one, or remove it\n"
+            );
+            None
+        }
     }
 }
 
@@ -266,6 +314,15 @@ impl Claim {
     /// i915 on the host GPU.
     pub(crate) fn gpu(&self) -> &Arc<Gpu> {
         &self.device.gpu
+    }
+
+    /// Configuration space of the host GPU after power-on.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if it had another size, which it has not.
+    pub(crate) fn host_config(&self) -> Result<&[u8; CONFIG_SIZE]> {
+        <&[u8; CONFIG_SIZE]>::try_from(&*self.device.config).map_err(|_| EINVAL)
     }
 
     /// The registers of the host GPU's virtual ones.

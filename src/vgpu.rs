@@ -157,7 +157,7 @@ impl Vgpu {
         let model = model::Vgpu::new(&model::Setup {
             registers: claim.registers(),
             id,
-            host_config: gpu.initial_config(),
+            host_config: claim.host_config()?,
             bar0_size: gpu.bar_size(0),
             bar2_size: gpu.bar_size(2),
             msi_cap: gpu.msi_capability(),

@@ -54,6 +54,7 @@ pub mod edid_region;
 pub mod effect;
 pub mod engine;
 pub mod fault;
+pub mod golden;
 pub mod interrupt;
 pub mod irq;
 pub mod mmio;

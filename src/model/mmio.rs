@@ -60,6 +60,7 @@ use crate::{
 };
 use ggtt::Ggtt;
 use map::RegisterMap;
+pub(crate) use pvinfo::MAGIC;
 use registers::Registers;
 
 /// `GFX_FLSH_CNTL`: i915 writes it after each burst of page table entries.

@@ -28,6 +28,7 @@ mod edid_region;
 mod fakes;
 mod ggtt;
 mod gmbus;
+mod golden;
 mod handlers;
 mod interrupt;
 mod irq;

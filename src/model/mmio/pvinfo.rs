@@ -19,7 +19,7 @@ use crate::{
 /// The page in the register file.
 const PAGE: u32 = 0x7_8000;
 
-const MAGIC: u64 = 0x4776_5447_7654_4776;
+pub(crate) const MAGIC: u64 = 0x4776_5447_7654_4776;
 const VERSION_MAJOR: u32 = 1;
 const VERSION_MINOR: u32 = 0;
 /// Full PPGTT, emulation of the hardware status page, huge pages.
