@@ -8,6 +8,7 @@ mod machine;
 mod opened;
 mod request;
 mod session;
+mod sweep;
 
 pub use fuzz::{Fuzz, Tally};
 pub use session::{run, Summary};
