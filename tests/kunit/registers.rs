@@ -116,6 +116,20 @@ mod gvt_registers {
         Ok(())
     }
 
+    /// The VGA plane, ports that send nothing, engines that have nothing to do.
+    #[test]
+    fn what_is_off_says_so_from_the_start() -> Result {
+        let mut machine = Machine::new()?;
+        assert_eq!(machine.register(0x4_1000)?, 1 << 31);
+        for port in [0x6_4000, 0x6_4100, 0x6_4200, 0x6_4400] {
+            assert_eq!(machine.register(port)?, 1 << 7);
+        }
+        for id in engines().iter() {
+            assert_eq!(machine.register(id.mmio_base() | 0x6c)?, u32::MAX);
+        }
+        Ok(())
+    }
+
     #[test]
     fn narrow_accesses_are_parts_of_registers() -> Result {
         let mut machine = Machine::new()?;
@@ -307,7 +321,8 @@ mod gvt_registers {
                 // EXECLIST_STATUS, PDP0 to PDP3, RING_MODE, CSB.
                 for (start, end) in [
                     (0x30, 0x3c),
-                    (0x5c, 0x80),
+                    (0x5c, 0x68),
+                    (0x70, 0x80),
                     (0x140, 0x140),
                     (0x168, 0x168),
                     (0x230, 0x238),

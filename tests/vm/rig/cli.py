@@ -45,6 +45,7 @@ class Request:
     emulator_args: tuple[str, ...]
     l1_kernel_args: tuple[str, ...]
     l2_kernel_args: tuple[str, ...]
+    l2_trace: tuple[str, ...]
     memory: str
     l2_memory: str
     l1_cpus: int
@@ -113,6 +114,7 @@ def parse(arguments: Sequence[str], built_module: Path) -> Request:
         emulator_args=tuple(parsed.emulator_arg),
         l1_kernel_args=tuple(parsed.kernel_arg),
         l2_kernel_args=tuple(parsed.l2_kernel_arg),
+        l2_trace=tuple(parsed.l2_trace),
         memory=f"{memory}M",
         l2_memory=f"{l2_memory}M",
         l1_cpus=parsed.cpus,
@@ -151,6 +153,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--emulator-arg", action="append", default=[], metavar="ARG", help="one more argument for emulated-gpu")
     add("--kernel-arg", action="append", default=[], metavar="ARG", help="one more argument for L1's kernel")
     add("--l2-kernel-arg", action="append", default=[], metavar="ARG", help="one more argument for the guests' kernel")
+    add("--l2-trace", action="append", default=[], metavar="EVENT", help="an event that the guests' QEMU writes to l2-N.qemu")
     add("--memory", type=megabytes, metavar="SIZE", help="memory of L1 (default: 2 GiB and what the guests need)")
     add("--l2-memory", type=megabytes, default=512, metavar="SIZE", help="memory of each guest (default: 512M)")
     add("--cpus", type=_count, default=2, metavar="N", help="processors of L1 (default: 2)")

@@ -120,6 +120,7 @@ class Session:
             "KERNEL": kernel_file.name,
             "L2_MEMORY": request.l2_memory,
             "L2_APPEND": qemu.l2_kernel_line(request),
+            "L2_TRACE": " ".join(request.l2_trace),
             "L2_ROOT": _yes(request.l2_root),
             "PLATFORM": request.platform,
             "APERTURE": request.aperture,

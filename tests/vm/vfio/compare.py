@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Holds the answers of two drivers against each other, and what differs against a table of reasons."""
 
+import gzip
 import json
 import re
 import tomllib
@@ -8,6 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
+
+from . import sweep
 
 Object = Mapping[str, object]
 
@@ -99,7 +102,8 @@ def differences(script: Sequence[Object], stock: Sequence[Object], ours: Sequenc
     for place, request in enumerate(script):
         pair = [_plain(answers[place]) if place < len(answers) else {"missing": True} for answers in (stock, ours)]
         if pair[0] != pair[1]:
-            yield from _taken_apart(request, *pair)
+            for access in sweep.taken_apart(request, *pair):
+                yield from _taken_apart(*access)
 
 
 def _plain(answer: Object) -> dict[str, object]:
@@ -155,7 +159,8 @@ def read_reasons(path: Path, table: str) -> list[Reason]:
 def read_lines(path: Path) -> list[Object]:
     """A script or its answers; what a killed program left of its last line is dropped."""
     lines = []
-    for line in path.read_text().splitlines():
+    text = gzip.decompress(path.read_bytes()).decode() if path.suffix == ".gz" else path.read_text()
+    for line in text.splitlines():
         if line.strip() and not line.startswith("#"):
             try:
                 lines.append(json.loads(line))

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
-from .compare import Difference, Reason, differences, judge, read_lines, read_reasons
+from . import sweep
+from .compare import Difference, Reason, differences, judge, matches, read_lines, read_reasons
+from .registers import facts
 
 _TABLE = Path(__file__).with_name("differences.toml")
+_REGISTERS = Path(__file__).with_name("registers.toml")
 SCRIPTS = ("both", "wrap")
 
 
@@ -50,6 +53,36 @@ def of_requests(scripts: Path, stock: Path, ours: Path) -> Verdict:
         found += differences(script, *answers)
         compared += len(script)
     return _verdict("vfio", compared, found, short)
+
+
+def of_registers(platform: str, scripts: Path, answers: Path) -> Verdict:
+    """From the folder that `generate` wrote, and that in which `in-turn` left the answers of both drivers."""
+    name = f"registers-{platform}"
+    script = read_lines(scripts / f"{name}.jsonl")
+    given = [read_lines(answers / driver / f"{name}.answers.gz") for driver in ("stock", "ours")]
+    short = [
+        f"{driver}: {len(lines)} of {len(script)} requests of {name}.jsonl were answered"
+        for driver, lines in zip(("stock", "ours"), given, strict=True)
+        if len(lines) != len(script)
+    ]
+    known = facts(platform)
+    found = [_with_facts(difference, platform, known) for difference in differences(script, *given)]
+    reasons = [reason for reason in read_reasons(_REGISTERS, "registers") if matches(reason.request.get("platform", platform), platform)]
+    return Verdict(sum(map(sweep.size, script)), found, reasons, short + judge(found, reasons))
+
+
+def _with_facts(difference: Difference, platform: str, known: dict[int, dict[str, object]]) -> Difference:
+    """The difference, with what reasons can ask of the register: which it is, and its bits, however many were read."""
+    block = str(difference.request["id"]).partition(".")[0].partition("-")[0]
+    more: dict[str, object] = {"platform": platform, "block": block}
+    answers = [dict(difference.stock), dict(difference.ours)]
+    if difference.at is not None and "base" not in difference.request:
+        register = difference.at & -4
+        more |= {"register": register, **known.get(register, {})}
+        for answer in answers:
+            if "data" in answer:
+                answer["bits"] = int.from_bytes(bytes.fromhex(str(answer["data"])), "little") << 8 * (difference.at - register)
+    return Difference({**difference.request, **more}, *answers, difference.at)
 
 
 def of_listings(stock: Path, ours: Path) -> Verdict:

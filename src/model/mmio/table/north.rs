@@ -25,7 +25,8 @@ use crate::mmio::{
 };
 
 pub(super) static NORTH: [Row; 190] = [
-    r(ALL, 0x4_1000, "CPU_VGACNTRL"),
+    // There is no VGA plane. A guest that is told of one turns the screen of its machine's own VGA off.
+    r(ALL, 0x4_1000, "CPU_VGACNTRL").starts(1 << 31),
     r(ALL, 0x4_2000, "ILK_DISPLAY_CHICKEN1").host(),
     r(ALL, 0x4_2004, "ILK_DISPLAY_CHICKEN2").host(),
     r(ALL, 0x4_2014, "FUSE_STRAP").host(),
@@ -152,8 +153,10 @@ pub(super) static NORTH: [Row; 190] = [
     r(ALL, 0x6_1410, ""),
     r(ALL, 0x6_2400, ""),
     r(ALL, 0x6_2410, ""),
+    // Idle.
     r(ALL, 0x6_4000, "DDI_BUF_CTL")
         .every(0x100, 5)
+        .starts(1 << 7)
         .by(Handler::Display(Slot::DdiBufCtl)),
     r(ALL, 0x6_4010, "DP_AUX_CH_CTL").by(Handler::Display(Slot::AuxControl)),
     r(ALL, 0x6_4014, "DP_AUX_CH_DATA").words(5),

@@ -26,7 +26,8 @@ pub(super) static RING: [Row; 37] = [
     ring(BXT, 0x60, "RING_DMA_FADD_UDW"),
     ring(BXT, 0x64, "RING_IPEIR"),
     ring(BXT, 0x68, "RING_IPEHR"),
-    ring(ALL, 0x6c, "RING_INSTDONE"),
+    // All units are done.
+    ring(ALL, 0x6c, "RING_INSTDONE").starts(u32::MAX),
     ring(BXT, 0x70, "RING_INSTPS"),
     ring(ALL, 0x74, "RING_ACTHD"),
     ring(BXT, 0x78, "RING_DMA_FADD"),

@@ -9,6 +9,7 @@ mod machine;
 mod opened;
 mod request;
 mod session;
+mod sweep;
 
 pub use bench::{bench, Cost};
 pub use fuzz::{Fuzz, Tally};

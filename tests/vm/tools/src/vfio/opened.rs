@@ -94,6 +94,11 @@ impl Opened {
         Ok(())
     }
 
+    /// The device's file.
+    pub(super) fn file(&self) -> &File {
+        &self.device
+    }
+
     /// The device's descriptor.
     pub(super) fn device(&self) -> BorrowedFd<'_> {
         self.device.as_fd()
@@ -197,7 +202,8 @@ impl Opened {
         }
     }
 
-    fn place(&self, region: u32, offset: u64) -> u64 {
+    /// Where an offset in a region is in the device's file.
+    pub(super) fn place(&self, region: u32, offset: u64) -> u64 {
         self.start(region).wrapping_add(offset)
     }
 

@@ -34,6 +34,10 @@ fn zero_name() -> String {
     "0".to_owned()
 }
 
+fn only_zero() -> Vec<Num> {
+    vec![Num(0)]
+}
+
 fn four() -> usize {
     4
 }
@@ -306,6 +310,14 @@ pub(super) enum Request {
         offset: Num,
         #[serde(flatten)]
         data: WriteData,
+    },
+    Sweep {
+        #[serde(default = "zero_name")]
+        device: String,
+        region: u32,
+        #[serde(default = "only_zero")]
+        offsets: Vec<Num>,
+        steps: String,
     },
     Map {
         #[serde(default = "zero_name")]

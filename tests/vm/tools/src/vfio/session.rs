@@ -15,7 +15,7 @@ use super::guest::Access;
 use super::machine::Machine;
 use super::opened::{fields, Opened};
 use super::request::{Amount, Arg, Code, IrqAction, IrqData, Part, Request, Target};
-use super::{errno_name, ioctl, text, to_hex, Failure};
+use super::{errno_name, ioctl, sweep, text, to_hex, Failure};
 use crate::mapping::Mapping;
 use crate::screen::{self, Plane};
 
@@ -210,6 +210,10 @@ impl Session {
                     return nothing();
                 }
                 Ok(fields(json!({ "bytes": count })))
+            }
+            Request::Sweep { device, region, offsets, steps } => {
+                let offsets: Vec<u64> = offsets.iter().map(|offset| offset.0).collect();
+                Ok(fields(json!({ "values": sweep::run(self.device(&device)?, region, &offsets, &steps)? })))
             }
             Request::Map { device, mapping, region, base, offset, size, write, private } => {
                 let opened = self.device(&device)?;
