@@ -14,6 +14,7 @@ from .registers import facts
 _TABLE = Path(__file__).with_name("differences.toml")
 _REGISTERS = Path(__file__).with_name("registers.toml")
 SCRIPTS = ("both", "wrap")
+_DWORD = 4
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def of_registers(platform: str, scripts: Path, answers: Path) -> Verdict:
         if len(lines) != len(script)
     ]
     known = facts(platform)
-    found = [_with_facts(difference, platform, known) for difference in differences(script, *given)]
+    found = _with_history([_with_facts(difference, platform, known) for difference in differences(script, *given)])
     reasons = [reason for reason in read_reasons(_REGISTERS, "registers") if matches(reason.request.get("platform", platform), platform)]
     return Verdict(sum(map(sweep.size, script)), found, reasons, short + judge(found, reasons))
 
@@ -74,7 +75,7 @@ def of_registers(platform: str, scripts: Path, answers: Path) -> Verdict:
 def _with_facts(difference: Difference, platform: str, known: dict[int, dict[str, object]]) -> Difference:
     """The difference, with what reasons can ask of the register: which it is, and its bits, however many were read."""
     block = str(difference.request["id"]).partition(".")[0].partition("-")[0]
-    more: dict[str, object] = {"platform": platform, "block": block}
+    more: dict[str, object] = {"platform": platform, "block": block, "wrote": difference.request.get("wrote", "")}
     answers = [dict(difference.stock), dict(difference.ours)]
     if difference.at is not None and "base" not in difference.request:
         register = difference.at & -4
@@ -83,6 +84,31 @@ def _with_facts(difference: Difference, platform: str, known: dict[int, dict[str
             if "data" in answer:
                 answer["bits"] = int.from_bytes(bytes.fromhex(str(answer["data"])), "little") << 8 * (difference.at - register)
     return Difference({**difference.request, **more}, *answers, difference.at)
+
+
+def _with_history(found: Sequence[Difference]) -> list[Difference]:
+    """The differences, with whether each is one that the register had from the start, and only in bits that cannot be written."""
+    start = {
+        difference.request["register"]: difference
+        for difference in found
+        if difference.request["block"] == "start" and "register" in difference.request
+    }
+    result = []
+    for difference in found:
+        request = dict(difference.request)
+        stock, ours = (answer.get("bits") for answer in (difference.stock, difference.ours))
+        before = start.get(request.get("register")) if request["block"] != "start" else None
+        if isinstance(stock, int) and isinstance(ours, int):
+            mask = ((1 << 4 * len(str(difference.stock["data"]))) - 1) << 8 * (difference.at % _DWORD)
+            request["only_fixed_bits"] = not (stock ^ ours) & ~int(request.get("read_only", 0))
+            if before and isinstance(before.stock.get("bits"), int):
+                request["as_at_start"] = all(
+                    answer["bits"] & mask == now & mask for answer, now in ((before.stock, stock), (before.ours, ours))
+                )
+        elif before:
+            request["as_at_start"] = (before.stock, before.ours) == (difference.stock, difference.ours)
+        result.append(Difference(request, difference.stock, difference.ours, difference.at))
+    return result
 
 
 def of_listings(stock: Path, ours: Path) -> Verdict:
