@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Requests to every register that the C driver tracks: what is in it after a reset, and what becomes of what is written."""
 
+import gzip
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,6 +112,29 @@ def generate(platform: str) -> Script:
     script.block("end")
     _everything(script)
     return script
+
+
+def replay(platform: str) -> Script:
+    """What a guest's i915 did when it loaded, from `record`, and before that all registers as they are after a reset."""
+    script = Script()
+    script.block("open")
+    script.add("open", uuid="$1")
+    script.block("start")
+    _sweep(script, [register.offset for register in tracked(platform)], "r4")
+    script.block("probe")
+    steps = gzip.decompress(_trace(platform).read_bytes()).decode().split()
+    for first in range(0, len(steps), _GROUP):
+        script.add("sweep", region=0, steps=" ".join(steps[first : first + _GROUP]))
+    return script
+
+
+def _trace(platform: str) -> Path:
+    return Path(__file__).with_name(f"probe-{platform}.steps.gz")
+
+
+def recorded() -> list[str]:
+    """The platforms of which there is a trace."""
+    return [platform for platform in PLATFORMS if _trace(platform).is_file()]
 
 
 def _sweep(script: Script, offsets: Sequence[int], steps: str) -> None:

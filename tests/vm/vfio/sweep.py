@@ -29,12 +29,18 @@ def taken_apart(request: Object, stock: Object, ours: Object) -> Iterator[tuple[
     for offset, *rows in zip(request.get("offsets", [0]), stock["values"], ours["values"], strict=True):
         if rows[0] == rows[1]:
             continue
-        wrote = ""
+        wrote: dict[object, str] = {}
         for step, *words in zip(steps, *(row.split() for row in rows), strict=True):
             if step.startswith("w"):
-                wrote = step
+                wrote[_place(step)] = step
             if words[0] != words[1]:
-                yield _access(request, step, offset, wrote), _answer(words[0]), _answer(words[1])
+                yield _access(request, step, offset, wrote.get(_place(step), "")), _answer(words[0]), _answer(words[1])
+
+
+def _place(step: str) -> object:
+    """What is written together, or in parts: eight bytes."""
+    found = _STEP.fullmatch(step)
+    return (found[3], int(found[4] or "0", 16) // 8) if found else step
 
 
 def _access(request: Object, step: str, offset: int, wrote: str) -> Object:

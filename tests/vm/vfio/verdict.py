@@ -58,7 +58,26 @@ def of_requests(scripts: Path, stock: Path, ours: Path) -> Verdict:
 
 def of_registers(platform: str, scripts: Path, answers: Path) -> Verdict:
     """From the folder that `generate` wrote, and that in which `in-turn` left the answers of both drivers."""
-    name = f"registers-{platform}"
+    compared, found, short = _of_both(f"registers-{platform}", platform, scripts, answers)
+    reasons = _reasons("registers", platform)
+    return Verdict(compared, found, reasons, short + judge(found, reasons))
+
+
+def of_probe(platform: str, scripts: Path, answers: Path) -> Verdict:
+    """The same of a trace. It need not have all that registers can differ in, but must have what is about traces."""
+    compared, found, short = _of_both(f"probe-{platform}", platform, scripts, answers)
+    own, others = _reasons("probe", platform), _reasons("registers", platform)
+    rest = [difference for difference in found if not any(reason.explains(difference) for reason in others)]
+    return Verdict(compared, found, own, short + judge(rest, own))
+
+
+def _reasons(table: str, platform: str) -> list[Reason]:
+    reasons = read_reasons(_REGISTERS, table)
+    return [reason for reason in reasons if matches(reason.request.get("platform", platform), platform)]
+
+
+def _of_both(name: str, platform: str, scripts: Path, answers: Path) -> tuple[int, list[Difference], list[str]]:
+    """How many accesses were compared, what differs, and who did not answer all."""
     script = read_lines(scripts / f"{name}.jsonl")
     given = [read_lines(answers / driver / f"{name}.answers.gz") for driver in ("stock", "ours")]
     short = [
@@ -68,8 +87,7 @@ def of_registers(platform: str, scripts: Path, answers: Path) -> Verdict:
     ]
     known = facts(platform)
     found = _with_history([_with_facts(difference, platform, known) for difference in differences(script, *given)])
-    reasons = [reason for reason in read_reasons(_REGISTERS, "registers") if matches(reason.request.get("platform", platform), platform)]
-    return Verdict(sum(map(sweep.size, script)), found, reasons, short + judge(found, reasons))
+    return sum(map(sweep.size, script)), found, short
 
 
 def _with_facts(difference: Difference, platform: str, known: dict[int, dict[str, object]]) -> Difference:
