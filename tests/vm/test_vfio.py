@@ -133,6 +133,10 @@ class Reasons(unittest.TestCase):
         self.assertEqual((len(wrong), used.used, stale.used), (1, 2, 0))
         self.assertIn("no difference needs this", wrong[0])
 
+    def test_what_depends_on_chance_may_explain_nothing(self) -> None:
+        entry = {"reason": "[SEC] a hole (field 5)", "request": {"op": "reset"}, "ours": {"ok": True}, "chance": True}
+        self.assertEqual(judge([], [Reason.read(entry)]), [])
+
     def test_an_entry_must_say_why_and_what(self) -> None:
         good = {"reason": "[SEC] a hole (field 5)", "request": {"op": "read"}, "ours": {"ok": True}}
         Reason.read(good)

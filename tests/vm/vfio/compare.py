@@ -43,12 +43,14 @@ class Reason:
     request: Object
     stock: Object
     ours: Object
+    # Whether it depends on what the host was doing when the driver was loaded, so that it may not be needed.
+    chance: bool = False
     used: int = field(default=0, compare=False)
 
     @classmethod
     def read(cls, entry: Object) -> Self:
         """Reads an entry; refuses one that says nothing or asks for what no difference has."""
-        unknown = entry.keys() - {"reason", "request", "stock", "ours"}
+        unknown = entry.keys() - {"reason", "request", "stock", "ours", "chance"}
         text = str(entry.get("reason", ""))
         if unknown or not re.match(rf"\[({'|'.join(_KINDS)})\] .*\(.+\)$", text, re.DOTALL):
             form = f"[{'|'.join(_KINDS)}] why (document and section)"
@@ -56,7 +58,7 @@ class Reason:
         tables = [entry.get(name, {}) for name in ("request", "stock", "ours")]
         if not all(isinstance(table, dict) for table in tables) or not tables[0] or not (tables[1] or tables[2]):
             raise ValueError(f"'{text}': an entry needs tables `request`, and `stock` or `ours`")
-        return cls(text, *tables)
+        return cls(text, *tables, chance=entry.get("chance") is True)
 
     def explains(self, difference: Difference) -> bool:
         """Whether all patterns match."""
@@ -147,7 +149,7 @@ def judge(found: Iterable[Difference], reasons: Sequence[Reason]) -> list[str]:
             reason.used += 1
         else:
             wrong.append(f"unexplained: {difference}")
-    wrong += [f"no difference needs this any more: {reason.text}" for reason in reasons if not reason.used]
+    wrong += [f"no difference needs this any more: {reason.text}" for reason in reasons if not reason.used and not reason.chance]
     return wrong
 
 
