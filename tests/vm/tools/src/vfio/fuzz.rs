@@ -40,7 +40,7 @@ const PLACES: &[u64] = &[
     0x200,
     0x7f8,
     0x800,
-    0x880,
+    0x900,
     0x1000,
     0x2000,
     0x78000,
@@ -546,7 +546,7 @@ fn exists(low: (u64, u64), position: i64, length: u64, access: Access) -> bool {
         (0, Access::Read | Access::Write) => (0, 16 << 20),
         (7, Access::Read | Access::Write) => (0, 4096),
         (9, Access::Read) => (0, 8192),
-        (10, Access::Read | Access::Write) => (0, 2048 + 128),
+        (10, Access::Read | Access::Write) => (0, 2048 + 256),
         _ => return false,
     };
     offset >= begin && length <= end - begin && offset - begin <= end - begin - length
