@@ -100,7 +100,7 @@ pub(crate) struct Vgpu {
 
 /// What the lock of a virtual GPU protects.
 struct State {
-    model: model::Vgpu,
+    model: KBox<model::Vgpu>,
     weight: Weight,
     /// Whether it was ever opened: then what mdevctl sets up beforehand stands.
     started: bool,

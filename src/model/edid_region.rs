@@ -111,17 +111,23 @@ impl EdidRegion {
 
     /// A region for EDIDs with an extension, of monitors of any size within the limits. It starts
     /// with a monitor of this resolution.
-    pub fn new(resolution: Resolution, limits: Limits) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    #[inline(never)]
+    pub fn new(resolution: Resolution, limits: Limits) -> Result<KBox<Self>> {
         let monitor = Blocks::classic(resolution);
         let mut edid = [0; MAX_SIZE];
         wire::put(&mut edid, 0, monitor.as_bytes());
-        Self {
+        let region = Self {
             limits,
             edid,
             size: ROOM,
             link: Link::Unset,
             monitor,
-        }
+        };
+        Ok(KBox::new(region, GFP_KERNEL)?)
     }
 
     /// What the VMM wrote, all that there is room for. It need not be an EDID.

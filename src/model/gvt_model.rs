@@ -7,7 +7,7 @@
 //! `kvmgt.ko`; cargo builds the same files in user space against a crate that stands in for
 //! `kernel`, for unit tests, property tests, fuzzing and benchmarks.
 //!
-//! Of the `kernel` crate only a portable subset is used: `alloc::{KVec, KVVec}`, `bitfield`,
+//! Of the `kernel` crate only a portable subset is used: `alloc::{KBox, KVec, KVVec}`, `bitfield`,
 //! `error`, `fmt`, `num` and `prelude`.
 //!
 //! The entry points for a driver:

@@ -69,7 +69,7 @@ const GFX_FLSH_CNTL: Range<u64> = 0x10_1008..0x10_100c;
 /// BAR0 of a vGPU.
 pub(crate) struct Bar0 {
     size: u64,
-    registers: Registers,
+    registers: KBox<Registers>,
     ggtt: Ggtt,
 }
 

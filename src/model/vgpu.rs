@@ -123,7 +123,8 @@ pub struct Counters {
 
 /// A virtual GPU.
 ///
-/// The big parts are on the heap, so that a `Vgpu` is small enough to be moved.
+/// It and its big parts are on the heap, each put there by a function of its own: a kernel stack has
+/// no room for all of them.
 pub struct Vgpu {
     config: Cfg,
     bar0: Bar0,
@@ -132,7 +133,7 @@ pub struct Vgpu {
     low: GmRange,
     high: GmRange,
     opregion: KVec<u8>,
-    edid: EdidRegion,
+    edid: KBox<EdidRegion>,
 }
 
 impl Vgpu {
@@ -143,11 +144,12 @@ impl Vgpu {
     /// `ENOMEM`, and `EINVAL` if the numbers in `setup` do not fit together: a BAR whose size is
     /// not a power of two, ranges that overlap or that BAR2 or the window to the GGTT does not
     /// cover.
-    pub fn new(setup: &Setup<'_>) -> Result<Self> {
+    #[inline(never)]
+    pub fn new(setup: &Setup<'_>) -> Result<KBox<Self>> {
         if setup.low.end() > setup.bar2_size || setup.low.overlaps(setup.high) {
             return Err(EINVAL);
         }
-        Ok(Self {
+        let vgpu = Self {
             config: Cfg::new(
                 setup.host_config,
                 setup.bar0_size,
@@ -160,8 +162,9 @@ impl Vgpu {
             low: setup.low,
             high: setup.high,
             opregion: opregion::image()?,
-            edid: EdidRegion::new(setup.resolution, Limits::for_aperture(setup.low.size())),
-        })
+            edid: EdidRegion::new(setup.resolution, Limits::for_aperture(setup.low.size()))?,
+        };
+        Ok(KBox::new(vgpu, GFP_KERNEL)?)
     }
 
     /// `VFIO_DEVICE_RESET`: as after [`Vgpu::new`], but for the EDID that the VMM gave. The fences

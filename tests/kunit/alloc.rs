@@ -57,9 +57,10 @@ mod gvt_alloc {
             failures = count + 1;
         }
         assert_eq!(held(), before);
-        // Configuration space twice, registers, the monitor's, page table entries and their marks,
-        // OpRegion.
-        assert_eq!(failures, if cfg!(CONFIG_RUST) { 0 } else { 7 });
+        // Configuration space twice, registers' values, the monitor's registers, the display, all
+        // that belongs to registers, page table entries and their marks, OpRegion, the region of
+        // the EDID, the vGPU.
+        assert_eq!(failures, if cfg!(CONFIG_RUST) { 0 } else { 11 });
         Ok(())
     }
 

@@ -41,6 +41,10 @@ mod gvt_edid_region {
     /// Enough for 2560x1600 and not for 3840x2160.
     const LIMITS: Limits = Limits::new(20 << 20);
 
+    fn region() -> Result<KBox<EdidRegion>, Fault> {
+        EdidRegion::new(Resolution::Xga, LIMITS).map_err(Fault::Host)
+    }
+
     fn at(offset: u64) -> Result<Position, Fault> {
         Position::new(EDID, offset).map_err(Fault::Host)
     }
@@ -70,7 +74,7 @@ mod gvt_edid_region {
 
     #[test]
     fn the_limits_are_told() -> Result<(), Fault> {
-        let region = EdidRegion::new(Resolution::Xga, LIMITS);
+        let region = region()?;
         for (offset, value) in [
             (0, 2048),
             (4, 256),
@@ -97,7 +101,7 @@ mod gvt_edid_region {
 
     #[test]
     fn an_edid_with_an_extension_comes_up() -> Result<(), Fault> {
-        let mut region = EdidRegion::new(Resolution::Xga, LIMITS);
+        let mut region = region()?;
         let big = monitor(2560, 1440);
         put_edid(&mut region, &big)?;
         // Written is not plugged in.
@@ -120,7 +124,7 @@ mod gvt_edid_region {
 
     #[test]
     fn the_size_cuts_the_extension_off() -> Result<(), Fault> {
-        let mut region = EdidRegion::new(Resolution::Xga, LIMITS);
+        let mut region = region()?;
         put_edid(&mut region, &monitor(2560, 1440))?;
         for (size, expected) in [
             (255, Err(GuestFault::Edid(Defect::Length(255)).into())),
@@ -146,7 +150,7 @@ mod gvt_edid_region {
 
     #[test]
     fn a_monitor_that_is_too_big_stays_off() -> Result<(), Fault> {
-        let mut region = EdidRegion::new(Resolution::Xga, LIMITS);
+        let mut region = region()?;
         put_edid(&mut region, &monitor(3840, 2160))?;
         let defect = ModeDefect::Memory {
             needed: 15360 * 2176,

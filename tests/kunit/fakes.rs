@@ -377,7 +377,7 @@ impl Hardware for FakeEnv {
 
 /// A vGPU with what is around it.
 pub(crate) struct Machine {
-    pub(crate) vgpu: Vgpu,
+    pub(crate) vgpu: KBox<Vgpu>,
     pub(crate) registers: RegisterMap,
     pub(crate) env: FakeEnv,
     /// Of the last access.

@@ -18,7 +18,10 @@ use super::{
     },
     Pipe, //
 };
-use crate::edid::Blocks;
+use crate::{
+    edid::Blocks,
+    types::Resolution, //
+};
 
 /// The display of a vGPU, with its monitor.
 pub(crate) struct Display {
@@ -32,18 +35,20 @@ pub(crate) struct Display {
 }
 
 impl Display {
-    /// A display after a reset, with this monitor.
+    /// A display after a reset, with a monitor of this resolution.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn new(edid: Blocks) -> Result<Self> {
-        Ok(Self {
-            sink: Sink::new(edid)?,
+    #[inline(never)]
+    pub(crate) fn new(resolution: Resolution) -> Result<KBox<Self>> {
+        let display = Self {
+            sink: Sink::new(Blocks::classic(resolution))?,
             gmbus: Gmbus::new(),
             flips: Flips::default(),
             blanks: [None; 3],
-        })
+        };
+        Ok(KBox::new(display, GFP_KERNEL)?)
     }
 
     /// As after [`Display::new`], but for the EDID of the monitor and whether it is plugged in.

@@ -30,7 +30,6 @@ use super::{
 use crate::{
     addr::GmRange,
     display::state::Display,
-    edid::Blocks,
     effect::{
         Effects,
         Failsafe,
@@ -53,7 +52,7 @@ pub(crate) struct Registers {
     pub(super) file: VregFile,
     pub(super) interrupts: Interrupts,
     pub(super) sideband: Sideband,
-    pub(super) display: Display,
+    pub(super) display: KBox<Display>,
     /// The mappable part of graphics memory and the other one.
     pub(super) low: GmRange,
     pub(super) high: GmRange,
@@ -73,12 +72,13 @@ impl Registers {
     /// # Errors
     ///
     /// `ENOMEM`; `EINVAL` if a number does not fit into PVINFO.
-    pub(super) fn new(setup: &Setup<'_>) -> Result<Self> {
-        let mut registers = Self {
+    #[inline(never)]
+    pub(super) fn new(setup: &Setup<'_>) -> Result<KBox<Self>> {
+        let registers = Self {
             file: VregFile::new()?,
             interrupts: Interrupts::default(),
             sideband: Sideband::default(),
-            display: Display::new(Blocks::classic(setup.resolution))?,
+            display: Display::new(setup.resolution)?,
             low: setup.low,
             high: setup.high,
             fences: setup.fences,
@@ -88,6 +88,7 @@ impl Registers {
             counters: Counters::default(),
             noted: false,
         };
+        let mut registers = KBox::new(registers, GFP_KERNEL)?;
         registers.fill(setup.registers);
         Ok(registers)
     }

@@ -16,6 +16,7 @@ use gvt_model::platform::{Platform, CONFIG_SIZE};
 use gvt_model::region::{Position, REGION_COUNT};
 use gvt_model::types::{HostResources, Pool, Resolution, TYPES};
 use gvt_model::vgpu::{mmap_range, Host, Setup, Vgpu};
+use kernel::alloc::KBox;
 use kernel::error::Error;
 
 use crate::env::Env;
@@ -77,7 +78,7 @@ fn registers(platform: Platform) -> &'static RegisterMap {
 /// A vGPU with what is around it.
 pub struct Rig {
     /// The vGPU.
-    pub vgpu: Vgpu,
+    pub vgpu: KBox<Vgpu>,
     /// The registers of its GPU.
     pub registers: &'static RegisterMap,
     /// What is around it.

@@ -13,7 +13,7 @@ use gvt_model::types::Resolution;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|script: &[u8]| {
-    let mut region = EdidRegion::new(Resolution::Wuxga, Limits::for_aperture(64 << 20));
+    let mut region = EdidRegion::new(Resolution::Wuxga, Limits::for_aperture(64 << 20)).expect("memory");
     let mut source = Source::new(script);
     while !source.is_empty() {
         let offset = match source.byte() {

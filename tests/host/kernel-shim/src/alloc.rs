@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Vectors whose allocation can fail, and does when [`crate::testing`] says so.
+//! Boxes and vectors whose allocation can fail, and does when [`crate::testing`] says so.
 
 use core::ops::{Deref, DerefMut};
-use std::vec;
+use std::{boxed, vec};
 
 use pin_init::Zeroable;
 
@@ -22,6 +22,40 @@ pub mod flags {
 /// There is no memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AllocError;
+
+/// One value on the heap.
+#[derive(Debug)]
+pub struct KBox<T> {
+    value: boxed::Box<T>,
+    /// Counts the allocation.
+    _held: testing::Allocation,
+}
+
+impl<T> KBox<T> {
+    /// Puts a value on the heap.
+    ///
+    /// # Errors
+    ///
+    /// There is no memory.
+    pub fn new(value: T, _: flags::Flags) -> Result<Self, AllocError> {
+        let held = testing::Allocation::new().ok_or(AllocError)?;
+        Ok(Self { value: boxed::Box::new(value), _held: held })
+    }
+}
+
+impl<T> Deref for KBox<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T> DerefMut for KBox<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.value
+    }
+}
 
 /// A vector.
 #[derive(Debug, Default)]

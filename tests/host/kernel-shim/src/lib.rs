@@ -27,7 +27,7 @@ pub mod macros {
 /// Names that every kernel file has.
 pub mod prelude {
     pub use crate::alloc::flags::GFP_KERNEL;
-    pub use crate::alloc::{KVVec, KVec};
+    pub use crate::alloc::{KBox, KVVec, KVec};
     pub use crate::build_assert::{build_assert, const_assert, static_assert};
     pub use crate::error::code::*;
     pub use crate::error::{Error, Result};
