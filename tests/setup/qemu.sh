@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2154 # shared variables are set by setup and lib.sh
 #
-# The copy of QEMU on which the outer virtual machine runs: without a bug of its nested SVM that freezes inner
-# guests (Documentation/testing.rst tells it). Sourced by `setup`.
+# The copy of QEMU on which the outer virtual machine runs: without bugs of its nested SVM that freeze inner
+# guests (Documentation/testing.rst tells them). Sourced by `setup`.
 
 qemu_stamp() {
 	{

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-//! The two faults, each as a search that gives the bytes to change or the reason why not.
+//! The three faults, each as a search that gives the bytes to change or the reason why not.
 
 use std::fmt;
 
@@ -41,6 +41,7 @@ impl fmt::Display for Refusal {
 const VMRUN: &str = "helper_vmrun";
 const DELIVER: &str = "do_interrupt_x86_hardirq";
 const INTERRUPT: &str = "do_interrupt_all";
+const CLEAR_FLAG: &str = "cpu_clear_ignne";
 const LOAD: &str = "x86_ldl_phys";
 const STORE: &str = "x86_stl_phys";
 
@@ -48,6 +49,13 @@ const STORE: &str = "x86_stl_phys";
 const NMI_VECTOR: u32 = 2;
 /// All bits of an event but the highest one, which says that there is an event.
 const ALL_BUT_VALID: u32 = 0x7fff_ffff;
+/// All bits of `hflags2` but that of port 0xf0.
+const ALL_BUT_FLAG: u32 = 0xffff_ff7f;
+/// The prefix of an instruction that is to be atomic.
+const LOCK: u8 = 0xf0;
+/// `and` with a constant, of 32 bits and of 8.
+const AND_DWORD: u8 = 0x81;
+const AND_BYTE: u8 = 0x80;
 
 fn exported<'a>(exports: &Exports<'a>, name: &str) -> Result<Function<'a>, Refusal> {
     exports.function(name).ok_or_else(|| Refusal::new(format!("it does not export the function {name}")))
@@ -192,6 +200,52 @@ fn event_leftover_in(interrupt: &Function<'_>, load: u64, store: u64) -> Result<
     let constant = bytes.len() - size_of::<u32>();
     bytes[constant..].fill(0);
     Ok(Patch { what: "event left over", address: instruction.ip(), offset: interrupt.offset + start, bytes })
+}
+
+/// FNINIT on one processor while the first one leaves a guest: has the flag that it clears cleared atomically.
+///
+/// The flag that port 0xf0 sets, to have a pending error of the FPU ignored, is kept with the first processor, in the
+/// word that also tells whether that is in a guest with nested paging (`hflags2`). Every FNINIT clears it, on whatever
+/// processor, by `cpu_clear_ignne`: with a plain `and` from another thread. Linux executes one for each
+/// `kernel_fpu_begin()`. Meanwhile the first processor may exit from a guest, which clears the bit for nested paging; if
+/// the other thread has read the word before and writes it after, the bit is back. Then the outer machine's own page
+/// tables are taken for a guest's, the next fetch of an instruction fails as a nested page fault, and what is saved as
+/// the guest's state is the state of the outer machine. Guests hang, triple fault, and take the outer machine with them.
+///
+/// The place: the only `and` of memory with 0xffffff7f in `cpu_clear_ignne`. It becomes a locked `and` of the one byte
+/// with the flag. The first processor's own changes need no lock: what is lost then is at most the clearing of a flag
+/// that nobody has set.
+///
+/// Debian's QEMU 11.1.3 has `and dword [rax+0x41a4], 0xffffff7f`.
+pub fn unlocked_flag(exports: &Exports<'_>) -> Result<Patch, Refusal> {
+    unlocked_flag_in(&exported(exports, CLEAR_FLAG)?)
+}
+
+fn unlocked_flag_in(function: &Function<'_>) -> Result<Patch, Refusal> {
+    let listing = decoded(function, CLEAR_FLAG)?;
+    let found = listing.indices(|instruction| {
+        instruction.code() == Code::And_rm32_imm32
+            && instruction.op0_kind() == OpKind::Memory
+            && instruction.immediate32() == ALL_BUT_FLAG
+            && !instruction.has_lock_prefix()
+    });
+    let index = only(&found, "plain instruction that clears the flag", CLEAR_FLAG)?;
+    if listing.is_entered_inside(index) {
+        return Err(Refusal::new("a jump leads into the middle of the instruction that clears the flag"));
+    }
+    let instruction = listing.at(index);
+    let start = listing.offset(index);
+    let old = &function.code[start..start + instruction.len()];
+    // Prefixes, opcode, place, constant: all but two of them stay.
+    let opcode = old.iter().position(|&byte| byte == AND_DWORD).unwrap_or_default();
+    let constant = old.len() - size_of::<u32>();
+    let mut bytes = vec![LOCK];
+    bytes.extend_from_slice(&old[..opcode]);
+    bytes.push(AND_BYTE);
+    bytes.extend_from_slice(&old[opcode + 1..constant]);
+    bytes.push(ALL_BUT_FLAG.to_le_bytes()[0]);
+    bytes.extend(nops(old.len() - bytes.len()));
+    Ok(Patch { what: "flag cleared without a lock", address: instruction.ip(), offset: function.offset + start, bytes })
 }
 
 /// The no-operation of a length, in the forms that the manuals of the processors recommend.

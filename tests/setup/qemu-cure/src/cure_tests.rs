@@ -56,6 +56,10 @@ impl Body {
     fn search_leftover(&self) -> Result<Patch, Refusal> {
         event_leftover_in(&self.function(), TARGET, OTHER)
     }
+
+    fn search_flag(&self) -> Result<Patch, Refusal> {
+        unlocked_flag_in(&self.function())
+    }
 }
 
 fn body() -> Body {
@@ -215,6 +219,41 @@ fn refuses_none_or_two_valid_bits() {
     assert!(reason(body().call(TARGET).call(OTHER).search_leftover()).contains("has no instruction"));
     let two = body().call(TARGET).add(CLEAR_VALID).call(OTHER).call(TARGET).add(CLEAR_VALID).call(OTHER);
     assert!(reason(two.search_leftover()).contains("2 candidates"));
+}
+
+/// `and dword [rax+0x41a4], 0xffffff7f`
+const CLEAR_FLAG: &[u8] = &[0x81, 0xa0, 0xa4, 0x41, 0x00, 0x00, 0x7f, 0xff, 0xff, 0xff];
+
+#[test]
+fn locks_the_clearing_of_the_flag() {
+    let patch = body().call(TARGET).add(CLEAR_FLAG).add(RETURN).search_flag().expect("the shape fits");
+    assert_eq!(patch.offset, OFFSET + 5);
+    assert_eq!(patch.bytes.len(), CLEAR_FLAG.len());
+    let function = Function { address: BASE, offset: 0, code: &patch.bytes };
+    let listing = Listing::decode(&function).expect("they are instructions");
+    let locked = listing.at(0);
+    assert_eq!(locked.code(), Code::And_rm8_imm8);
+    assert!(locked.has_lock_prefix());
+    assert_eq!((locked.memory_base(), locked.memory_displacement64()), (Register::RAX, 0x41a4));
+    assert_eq!(locked.immediate8(), 0x7f);
+    assert!(listing.all()[1..].iter().all(|instruction| instruction.mnemonic() == iced_x86::Mnemonic::Nop));
+    assert!(reason(Body(patch.bytes).search_flag()).contains("has no plain instruction"));
+}
+
+#[test]
+fn locks_it_with_another_register_too() {
+    // and dword [r12+0x41a4], 0xffffff7f
+    let other = body().add(&[0x41, 0x81, 0xa4, 0x24, 0xa4, 0x41, 0x00, 0x00, 0x7f, 0xff, 0xff, 0xff]);
+    let locked = [0xf0, 0x41, 0x80, 0xa4, 0x24, 0xa4, 0x41, 0x00, 0x00, 0x7f, 0x66, 0x90];
+    assert_eq!(other.search_flag().expect("the shape fits").bytes, locked);
+}
+
+#[test]
+fn refuses_none_or_two_flags() {
+    assert!(reason(body().add(RETURN).search_flag()).contains("has no plain instruction"));
+    // and ecx, 0xffffff7f, which the assembler could have made longer than it is
+    assert!(reason(body().add(&[0x81, 0xe1, 0x7f, 0xff, 0xff, 0xff]).search_flag()).contains("has no plain"));
+    assert!(reason(body().add(CLEAR_FLAG).add(CLEAR_FLAG).search_flag()).contains("2 candidates"));
 }
 
 #[test]

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Copies QEMU's system emulator for x86-64 without two faults of its emulated nested SVM.
+//! Copies QEMU's system emulator for x86-64 without three faults of its emulated nested SVM.
 //!
-//! Both are told in `Documentation/testing.rst`. They hit a guest of a guest when the outer machine is
+//! They are told in `Documentation/testing.rst`. They hit a guest of a guest when the outer machine is
 //! emulated by TCG: the first one ([`cure::injected_vector`]) freezes it, the second one
-//! ([`cure::event_leftover`]) ends it with an internal error of KVM.
+//! ([`cure::event_leftover`]) ends it with an internal error of KVM, the third one ([`cure::unlocked_flag`])
+//! mixes the states of both machines.
 //!
 //! The place of each is found by decoding the function it is in, which QEMU exports by name. Bytes are only
 //! changed where exactly one instruction fits a description that leaves no doubt; otherwise the tool
@@ -28,7 +29,7 @@ use cure::{Patch, Refusal};
 /// Exit code of a refusal, so that a script can tell it from a failure.
 const REFUSED: u8 = 3;
 
-/// Copies QEMU without two faults of its emulated nested SVM.
+/// Copies QEMU without three faults of its emulated nested SVM.
 #[derive(Parser)]
 struct Arguments {
     /// QEMU's system emulator, as Debian ships it
@@ -37,9 +38,6 @@ struct Arguments {
     /// Where the cured copy goes
     #[arg(long)]
     output: PathBuf,
-    /// Leave the second fault (what is left of a delivered event) as it is
-    #[arg(long)]
-    keep_event_leftover: bool,
 }
 
 fn main() -> ExitCode {
@@ -68,11 +66,11 @@ fn run(arguments: &Arguments) -> Result<Result<(), Refusal>> {
         return Ok(Err(Refusal::new("the copy still has the store after it was replaced")));
     }
 
-    if !arguments.keep_event_leftover {
-        match find(&image, cure::event_leftover)? {
+    for search in [cure::event_leftover, cure::unlocked_flag] {
+        match find(&image, search)? {
             Ok(patch) => apply(&mut image, &patch),
-            // The first cure is what guests need to live at all, so it is not given up for this one.
-            Err(refusal) => eprintln!("qemu-cure: second fault left as it is: {refusal}"),
+            // The first cure is what guests need to live at all, so it is not given up for the others.
+            Err(refusal) => eprintln!("qemu-cure: another fault is left as it is: {refusal}"),
         }
     }
     write(&arguments.output, &image)?;
