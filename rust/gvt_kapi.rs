@@ -21,6 +21,8 @@ pub mod ratelimit;
 
 // The user-mode kernel that runs the suites has nothing of what these are about.
 #[cfg(not(CONFIG_UML))]
+pub mod debugfs;
+#[cfg(not(CONFIG_UML))]
 pub mod dmabuf;
 #[cfg(not(CONFIG_UML))]
 pub mod i915;

@@ -71,7 +71,7 @@ impl Gpu {
         Self { raw, gone }
     }
 
-    fn as_raw(&self) -> *mut bindings::drm_i915_private {
+    pub(crate) fn as_raw(&self) -> *mut bindings::drm_i915_private {
         self.raw.as_ptr()
     }
 
@@ -139,6 +139,19 @@ impl Gpu {
     pub fn is_wedged(&self) -> bool {
         // SAFETY: By the type invariant `raw` is valid.
         unsafe { bindings::gvt_helper_i915_is_wedged(self.as_raw()) }
+    }
+
+    /// Calls `body` if i915 has not begun to remove the device, and lets that wait for its end.
+    pub(crate) fn while_plugged<R>(&self, body: impl FnOnce(&Self) -> R) -> Option<R> {
+        let mut section = 0;
+        // SAFETY: By the type invariant `raw` is valid.
+        if !unsafe { bindings::gvt_helper_i915_enter(self.as_raw(), &mut section) } {
+            return None;
+        }
+        let result = body(self);
+        // SAFETY: The section was entered above.
+        unsafe { bindings::gvt_helper_i915_exit(section) };
+        Some(result)
     }
 
     /// Wakes the hardware, and keeps it awake for as long as the result lives.

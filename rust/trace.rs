@@ -1,8 +1,48 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Tracepoints of the system `gvt`; `helpers/trace.h` declares them.
+//!
+//! One that nobody listens to costs a call. Where it takes work to say what it says there is a question whether
+//! somebody does.
 
 use crate::bindings;
+use kernel::prelude::*;
+
+/// Whether somebody listens to [`mmio`].
+pub fn wants_mmio() -> bool {
+    // SAFETY: This can be asked at any time.
+    unsafe { bindings::gvt_helper_traces_mmio() }
+}
+
+/// Whether somebody listens to [`write_ir`].
+pub fn wants_write_ir() -> bool {
+    // SAFETY: This can be asked at any time.
+    unsafe { bindings::gvt_helper_traces_write_ir() }
+}
+
+/// Whether somebody listens to [`propagate_event`].
+pub fn wants_propagate_event() -> bool {
+    // SAFETY: This can be asked at any time.
+    unsafe { bindings::gvt_helper_traces_propagate_event() }
+}
+
+/// `gvt:mmio`: the guest of vGPU number `vgpu` read or wrote `width` bytes at `offset` of BAR 0.
+pub fn mmio(vgpu: u32, write: bool, offset: u64, value: u64, width: u32) {
+    // SAFETY: A tracepoint takes any values, in any context.
+    unsafe { bindings::gvt_helper_trace_mmio(vgpu, write, offset, value, width) };
+}
+
+/// `gvt:write_ir`: the guest wrote a register of the interrupt tree, which went from `old` to `new`.
+pub fn write_ir(vgpu: u32, name: &CStr, offset: u32, new: u32, old: u32) {
+    // SAFETY: A tracepoint takes any values, in any context, and copies the name.
+    unsafe { bindings::gvt_helper_trace_write_ir(vgpu, name.as_char_ptr(), offset, new, old) };
+}
+
+/// `gvt:propagate_event`: something happened that the guest is told of, by this bit of its group.
+pub fn propagate_event(vgpu: u32, event: &CStr, bit: u32) {
+    // SAFETY: A tracepoint takes any values, in any context, and copies the name.
+    unsafe { bindings::gvt_helper_trace_propagate_event(vgpu, event.as_char_ptr(), bit) };
+}
 
 /// `gvt:inject_msi`: vGPU number `vgpu` raised its interrupt, and `sent` says whether anybody was there to take it.
 pub fn inject_msi(vgpu: u32, sent: bool) {

@@ -3,6 +3,10 @@
 //! One host GPU: which types of virtual GPUs it offers, and what of it is given away.
 
 use crate::{
+    debugfs::{
+        self,
+        GpuFolder, //
+    },
     instance::Instance,
     partition::Partition, //
 };
@@ -126,6 +130,7 @@ pub(crate) struct GvtDevice {
     pub(crate) gpu: Arc<Gpu>,
     pub(crate) platform: Platform,
     pub(crate) registers: RegisterMap,
+    pub(crate) debugfs: GpuFolder,
     /// Configuration space after power-on.
     config: KVec<u8>,
     host: HostResources,
@@ -170,6 +175,7 @@ impl GvtDevice {
         });
         config.extend_from_slice(seen, GFP_KERNEL)?;
         let registers = RegisterMap::new(platform, engines, registers)?;
+        let debugfs = debugfs::of_gpu(&gpu, &registers)?;
         let holders = KVec::with_capacity(MAX_VGPUS, GFP_KERNEL)?;
         let registry = Registry {
             pool: Pool::new(&host),
@@ -179,6 +185,7 @@ impl GvtDevice {
             gpu,
             platform,
             registers,
+            debugfs,
             config,
             host,
             registry <- new_mutex!(registry),

@@ -89,6 +89,11 @@ impl Frames {
         Ok(address)
     }
 
+    /// How many have uses.
+    pub(crate) fn count(&self) -> usize {
+        self.used.iter().count()
+    }
+
     /// A reference to the page of a frame that has uses.
     pub(crate) fn share(&self, gfn: Gfn) -> Option<PageRef> {
         self.used.get(&gfn).map(|frame| frame.pages.share())

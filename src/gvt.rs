@@ -27,6 +27,7 @@ use kernel::{
     sync::Arc, //
 };
 
+mod debugfs;
 mod device;
 mod display;
 mod env;
@@ -35,6 +36,7 @@ mod instance;
 mod irq;
 mod partition;
 mod screen;
+mod trace;
 mod user;
 mod vfio;
 mod vgpu;

@@ -3,6 +3,10 @@
 //! The mediated devices that user space creates, and what sysfs shows of them.
 
 use crate::{
+    debugfs::{
+        self,
+        VgpuFolder, //
+    },
     device::{
         Claim,
         Kind, //
@@ -29,7 +33,11 @@ use kernel::{
 };
 
 /// A mediated device: a virtual GPU that VFIO offers.
-pub(crate) struct Instance(vfio::Registration<Vgpu>);
+pub(crate) struct Instance {
+    // Dropped first: they disappear before what they are about.
+    _debugfs: VgpuFolder,
+    vgpu: vfio::Registration<Vgpu>,
+}
 
 #[vtable]
 impl mdev::Driver for Instance {
@@ -41,16 +49,16 @@ impl mdev::Driver for Instance {
             attributes: &[
                 Attribute {
                     name: c"weight",
-                    show: |instance, text| writeln!(text, "{}", instance.0.weight()),
-                    store: Some(|instance, text| instance.0.set_weight(Weight::parse(text)?)),
+                    show: |instance, text| writeln!(text, "{}", instance.vgpu.weight()),
+                    store: Some(|instance, text| instance.vgpu.set_weight(Weight::parse(text)?)),
                 },
                 Attribute {
                     name: c"resolution",
-                    show: |instance, text| match instance.0.mode() {
+                    show: |instance, text| match instance.vgpu.mode() {
                         Ok(mode) => writeln!(text, "{mode}"),
                         Err(resolution) => writeln!(text, "{resolution}"),
                     },
-                    store: Some(|instance, text| instance.0.set_mode(text)),
+                    store: Some(|instance, text| instance.vgpu.set_mode(text)),
                 },
             ],
         },
@@ -58,7 +66,7 @@ impl mdev::Driver for Instance {
             name: c"intel_vgpu",
             attributes: &[Attribute {
                 name: c"vgpu_id",
-                show: |instance, text| writeln!(text, "{}", instance.0.id()),
+                show: |instance, text| writeln!(text, "{}", instance.vgpu.id()),
                 store: None,
             }],
         },
@@ -70,7 +78,9 @@ impl mdev::Driver for Instance {
     fn probe(device: &Device, kind: &Kind) -> Result<Self> {
         let claim = Claim::new(&kind.device, kind.conf)?;
         let vgpu = Vgpu::new(claim, kind.conf)?;
-        Ok(Self(vfio::Registration::new(device, vgpu)?))
+        let vgpu = vfio::Registration::new(device, vgpu)?;
+        let _debugfs = debugfs::of_vgpu(&kind.device, &vgpu)?;
+        Ok(Self { _debugfs, vgpu })
     }
 
     fn available(kind: &Kind) -> u32 {

@@ -6,6 +6,7 @@
 
 use crate::{
     screen,
+    trace,
     user::Words,
     vgpu::Vgpu, //
 };
@@ -226,7 +227,7 @@ fn set_irqs(vgpu: &Vgpu, argument: UserPtr) -> Result {
         IrqAction::Fire(vector) => {
             let sent = vgpu.triggers.fire(vector);
             if vector == Vector::Msi {
-                gvt_kapi::trace::inject_msi(vgpu.id().get().into(), sent);
+                trace::message(vgpu.id(), sent);
             }
         }
     }

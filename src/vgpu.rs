@@ -5,7 +5,8 @@
 use crate::{
     device::{
         Attachment,
-        Claim, //
+        Claim,
+        GvtDevice, //
     },
     display::{
         Clock,
@@ -15,7 +16,8 @@ use crate::{
     frames::Frames,
     irq::Triggers,
     partition::Partition,
-    screen::Screen, //
+    screen::Screen,
+    trace, //
 };
 use gvt_kapi::{
     guest_warn,
@@ -324,13 +326,55 @@ impl Vgpu {
         body(&self.state().model)
     }
 
+    /// Whether a machine has it open.
+    pub(crate) fn is_open(&self) -> bool {
+        self.state().session.is_some()
+    }
+
+    /// How many frames of guest memory its graphics memory is in.
+    pub(crate) fn frames_in_use(&self) -> usize {
+        let state = self.state();
+        let session = state.session.as_ref();
+        session.map_or(0, |session| session.frames.count())
+    }
+
+    /// Begins to count accesses to each register, or ends that.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn count_accesses(&self, wanted: bool) -> Result {
+        self.state().model.count_accesses(wanted)
+    }
+
+    /// All modelled registers as the guest sees them, and the host GPU.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`; `ENODEV` if the device is removed.
+    pub(crate) fn registers(&self) -> Result<(Arc<GvtDevice>, KVVec<(u32, u32)>)> {
+        let host = self.state().claim.as_ref().ok_or(ENODEV)?.host();
+        let count = host.registers.offsets().count();
+        let mut registers = KVVec::with_capacity(count, GFP_KERNEL)?;
+        let state = self.state();
+        for offset in host.registers.offsets() {
+            registers.push((offset, state.model.register(offset)), GFP_KERNEL)?;
+        }
+        drop(state);
+        Ok((host, registers))
+    }
+
     /// Reads a naturally aligned piece of a region.
     ///
     /// # Errors
     ///
     /// `EFAULT` for what was asked wrongly, and what the host's failure was otherwise; the reason is in the kernel log.
     pub(crate) fn read(&self, at: Position, data: &mut [u8]) -> Result {
-        self.access(|model, host| model.read(at, data, host))
+        self.access(|model, host| {
+            model.read(at, data, host)?;
+            trace::access(self.id, false, at, data);
+            Ok(())
+        })
     }
 
     /// Writes a naturally aligned piece of a region.
@@ -339,7 +383,10 @@ impl Vgpu {
     ///
     /// As for [`read`](Self::read).
     pub(crate) fn write(&self, at: Position, data: &[u8]) -> Result {
-        self.access(|model, host| model.write(at, data, host))
+        self.access(|model, host| {
+            trace::access(self.id, true, at, data);
+            trace::write(self.id, model, at, data, host)
+        })
     }
 
     /// Does what the display has to do by now.
@@ -418,9 +465,10 @@ impl Vgpu {
 
     /// Does what an access wants done; the lock must not be held.
     fn perform(&self, effects: &Effects) {
+        trace::events(self.id, effects);
         if effects.injects_msi() {
             let sent = self.triggers.fire(Vector::Msi);
-            gvt_kapi::trace::inject_msi(self.id.get().into(), sent);
+            trace::message(self.id, sent);
         }
     }
 

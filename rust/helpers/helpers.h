@@ -10,9 +10,11 @@
 #include <linux/types.h>
 
 struct atomic_notifier_head;
+struct dentry;
 struct device;
 struct drm_i915_private;
 struct drm_mm_node;
+struct file_operations;
 struct i915_fence_reg;
 struct intel_engine_cs;
 struct kvm;
@@ -52,6 +54,19 @@ void gvt_helper_device_unlock(struct device *dev);
 struct pci_dev *gvt_helper_next_display(struct pci_dev *from);
 struct device *gvt_helper_pci_device(struct pci_dev *pdev);
 const char *gvt_helper_driver_name(struct pci_dev *pdev);
+void gvt_helper_debugfs_folder(const char *name, struct dentry *parent);
+struct dentry *gvt_helper_debugfs_find(const char *name, struct dentry *parent);
+void gvt_helper_debugfs_file(const char *name, umode_t mode, struct dentry *parent, void *data,
+			     const struct file_operations *ops);
+void gvt_helper_debugfs_remove(struct dentry *folder);
+
+/* misc.c: tracepoints */
+bool gvt_helper_traces_mmio(void);
+bool gvt_helper_traces_write_ir(void);
+bool gvt_helper_traces_propagate_event(void);
+void gvt_helper_trace_mmio(u32 vgpu, bool write, u64 offset, u64 value, u32 width);
+void gvt_helper_trace_write_ir(u32 vgpu, const char *name, u32 offset, u32 new, u32 old);
+void gvt_helper_trace_propagate_event(u32 vgpu, const char *event, u32 bit);
 void gvt_helper_trace_inject_msi(u32 vgpu, bool sent);
 
 /* i915.c: the device */
@@ -69,6 +84,9 @@ bool gvt_helper_i915_wants_guc(struct drm_i915_private *i915);
 bool gvt_helper_i915_is_wedged(struct drm_i915_private *i915);
 void *gvt_helper_i915_gvt(struct drm_i915_private *i915);
 void gvt_helper_i915_set_gvt(struct drm_i915_private *i915, void *gvt);
+bool gvt_helper_i915_enter(struct drm_i915_private *i915, int *section);
+void gvt_helper_i915_exit(int section);
+struct dentry *gvt_helper_i915_debugfs(struct drm_i915_private *i915);
 
 /* i915.c: runtime power management, registers */
 struct ref_tracker *gvt_helper_i915_rpm_get(struct drm_i915_private *i915);

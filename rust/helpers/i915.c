@@ -64,6 +64,21 @@ const u8 *gvt_helper_i915_initial_registers(struct drm_i915_private *i915)
 	return (const u8 *)i915->vgpu.initial_mmio;
 }
 
+bool gvt_helper_i915_enter(struct drm_i915_private *i915, int *section)
+{
+	return drm_dev_enter(&i915->drm, section);
+}
+
+void gvt_helper_i915_exit(int section)
+{
+	drm_dev_exit(section);
+}
+
+struct dentry *gvt_helper_i915_debugfs(struct drm_i915_private *i915)
+{
+	return i915->drm.debugfs_root;
+}
+
 bool gvt_helper_i915_enable_gvt(struct drm_i915_private *i915)
 {
 	return i915->params.enable_gvt;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
+#include <linux/debugfs.h>
 #include <linux/device.h>
 #include <linux/kvm_host.h>
 #include <linux/module.h>
@@ -45,6 +46,57 @@ struct device *gvt_helper_pci_device(struct pci_dev *pdev)
 const char *gvt_helper_driver_name(struct pci_dev *pdev)
 {
 	return pdev->dev.driver ? pdev->dev.driver->name : NULL;
+}
+
+void gvt_helper_debugfs_folder(const char *name, struct dentry *parent)
+{
+	debugfs_create_dir(name, parent);
+}
+
+struct dentry *gvt_helper_debugfs_find(const char *name, struct dentry *parent)
+{
+	return IS_ENABLED(CONFIG_DEBUG_FS) ? debugfs_lookup(name, parent) : NULL;
+}
+
+void gvt_helper_debugfs_file(const char *name, umode_t mode, struct dentry *parent, void *data,
+			     const struct file_operations *ops)
+{
+	debugfs_create_file(name, mode, parent, data, ops);
+}
+
+void gvt_helper_debugfs_remove(struct dentry *folder)
+{
+	debugfs_remove(folder);
+}
+
+bool gvt_helper_traces_mmio(void)
+{
+	return trace_mmio_enabled();
+}
+
+bool gvt_helper_traces_write_ir(void)
+{
+	return trace_write_ir_enabled();
+}
+
+bool gvt_helper_traces_propagate_event(void)
+{
+	return trace_propagate_event_enabled();
+}
+
+void gvt_helper_trace_mmio(u32 vgpu, bool write, u64 offset, u64 value, u32 width)
+{
+	trace_mmio(vgpu, write, offset, value, width);
+}
+
+void gvt_helper_trace_write_ir(u32 vgpu, const char *name, u32 offset, u32 new, u32 old)
+{
+	trace_write_ir(vgpu, name, offset, new, old);
+}
+
+void gvt_helper_trace_propagate_event(u32 vgpu, const char *event, u32 bit)
+{
+	trace_propagate_event(vgpu, event, bit);
 }
 
 void gvt_helper_trace_inject_msi(u32 vgpu, bool sent)

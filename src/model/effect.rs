@@ -4,16 +4,25 @@
 
 use core::fmt;
 
+use crate::interrupt::Event;
+
 /// What the driver has to do for a vGPU, once it has let go of the vGPU's lock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Effects {
     inject_msi: bool,
     retime: bool,
     notes: [Option<Note>; NOTES],
+    raised: [Option<Raised>; EVENTS],
 }
 
 /// The most that one access can tell: two registers of 4 bytes, and that the vGPU fails safe.
 const NOTES: usize = 3;
+
+/// The most that can happen at once: on each of three pipes a blank and two flips.
+const EVENTS: usize = 9;
+
+/// An event that the guest is told of, and its bit in the registers of its group.
+pub type Raised = (Event, u32);
 
 impl Effects {
     /// Nothing to do.
@@ -22,6 +31,7 @@ impl Effects {
             inject_msi: false,
             retime: false,
             notes: [None; NOTES],
+            raised: [None; EVENTS],
         }
     }
 
@@ -42,12 +52,23 @@ impl Effects {
         self.notes.iter().flatten()
     }
 
+    /// The events that the guest is told of.
+    pub fn raised(&self) -> impl Iterator<Item = &Raised> {
+        self.raised.iter().flatten()
+    }
+
     pub(crate) fn inject_msi(&mut self) {
         self.inject_msi = true;
     }
 
     pub(crate) fn retime(&mut self) {
         self.retime = true;
+    }
+
+    pub(crate) fn raise(&mut self, event: Event, bit: u32) {
+        if let Some(free) = self.raised.iter_mut().find(|slot| slot.is_none()) {
+            *free = Some((event, bit));
+        }
     }
 
     pub(crate) fn note(&mut self, note: Note) {

@@ -25,6 +25,7 @@
 //! | what the registers of the GPU are | [`mmio::map::RegisterMap`] |
 //! | what changes hands with an engine | [`mmio::switched::switched`] |
 //! | what to do after an access | [`effect::Effects`] |
+//! | what the guest did, in numbers | [`counters::Counters`], [`vgpu::Vgpu::accesses`] |
 //! | an event on the GPU | [`interrupt::Event`], [`vgpu::Vgpu::raise`] |
 //!
 //! Everything a guest or a VMM sends is checked here, and nothing that they send makes this crate
@@ -48,6 +49,7 @@ mod text;
 pub mod access;
 pub mod addr;
 pub mod cfg;
+pub mod counters;
 pub mod display;
 pub mod edid;
 pub mod edid_region;

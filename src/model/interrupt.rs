@@ -15,7 +15,13 @@
 //! a write that costs it more than the message costs the host. However many events there are, a
 //! guest that does nothing gets one message.
 
+use core::{
+    ffi::CStr,
+    fmt, //
+};
+
 use crate::{
+    counters::count,
     display::{
         flip::FlipPlane,
         Ddi,
@@ -115,6 +121,22 @@ pub enum Event {
     Gse,
 }
 
+impl Event {
+    fn text(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Engine(id, event) => write!(out, "{id:?} {event:?}"),
+            Self::Vblank(pipe) => write!(out, "pipe {pipe:?} vblank"),
+            Self::FlipDone(pipe, plane) => write!(out, "pipe {pipe:?} {plane:?} flip done"),
+            Self::Aux(ddi) => write!(out, "AUX {ddi:?} done"),
+            Self::Hotplug(ddi) => write!(out, "DDI {ddi:?} hotplug"),
+            Self::Gmbus => write!(out, "GMBUS"),
+            Self::Gse => write!(out, "GSE"),
+        }
+    }
+}
+
+display!(Event);
+
 /// Base of the group and number of the bit of an event; `None` if the platform has no such thing.
 fn source(event: Event, platform: Platform) -> Option<(u32, u32)> {
     Some(match event {
@@ -183,6 +205,22 @@ const fn pipe_base(pipe: Pipe) -> u32 {
     }
 }
 
+/// What a register of the tree is called: `MASTER`, or its name in a group; `None` for any other.
+pub fn name_of(offset: u32) -> Option<&'static CStr> {
+    if offset == MASTER {
+        return Some(c"MASTER");
+    }
+    if TREE.iter().all(|group| group.base != offset & GROUP) {
+        return None;
+    }
+    match offset & !GROUP {
+        IMR => Some(c"IMR"),
+        IIR => Some(c"IIR"),
+        IER => Some(c"IER"),
+        _ => None,
+    }
+}
+
 /// Whether the registers at `offset` decide if vertical blanks interrupt, or tell that one did.
 pub(crate) fn concerns_pipes(offset: u32) -> bool {
     Pipe::ALL
@@ -205,9 +243,24 @@ pub(crate) struct Interrupts {
     open: bool,
     /// Whether the line is up.
     line: bool,
+    /// How many messages were sent.
+    messages: u64,
 }
 
 impl Interrupts {
+    /// As at first, but for the number of messages.
+    pub(crate) fn reset(&mut self) {
+        *self = Self {
+            messages: self.messages,
+            ..Self::default()
+        };
+    }
+
+    /// How many messages were sent.
+    pub(crate) fn messages(&self) -> u64 {
+        self.messages
+    }
+
     /// An event: it is remembered if it is of interest.
     pub(crate) fn raise(
         &mut self,
@@ -228,6 +281,7 @@ impl Interrupts {
         if masked & bit != 0 {
             return;
         }
+        effects.raise(event, number);
         let identity = file.get(base | IIR);
         if identity & bit == 0 {
             file.set(base | IIR, identity | bit);
@@ -267,6 +321,7 @@ impl Interrupts {
         file.set(MASTER, enable | pending);
         let line = enable != 0 && pending != 0 && self.open;
         if line && !self.line {
+            count(&mut self.messages);
             effects.inject_msi();
         }
         self.line = line;

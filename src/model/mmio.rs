@@ -6,6 +6,7 @@
 //! them. A register that is not modelled is memory of the vGPU, and what a guest writes to it
 //! never reaches the GPU.
 
+mod accesses;
 pub(crate) mod file;
 mod ggtt;
 mod handlers;
@@ -27,6 +28,10 @@ use crate::{
     addr::{
         Gfn,
         PAGE_SIZE, //
+    },
+    counters::{
+        count,
+        Counters, //
     },
     display::plane::{
         self,
@@ -53,11 +58,11 @@ use crate::{
     ports::HostGgtt,
     region::Position,
     vgpu::{
-        Counters,
         Host,
         Setup, //
     },
 };
+use accesses::Accesses;
 use ggtt::Ggtt;
 use map::RegisterMap;
 pub(crate) use pvinfo::MAGIC;
@@ -133,7 +138,10 @@ impl Bar0 {
                 self.registers.write(offset, data, host);
             }
             Place::Hole => {}
-            Place::Ggtt(offset) => self.ggtt.write(offset, data, &mut *host.env),
+            Place::Ggtt(offset) => {
+                count(&mut self.registers.counters.gtt_writes);
+                self.ggtt.write(offset, data, &mut *host.env);
+            }
         }
         Ok(())
     }
@@ -192,6 +200,28 @@ impl Bar0 {
     /// What was counted since the vGPU was made.
     pub(crate) fn counters(&self) -> Counters {
         self.registers.counters()
+    }
+
+    /// An access failed.
+    #[cold]
+    pub(crate) fn count_fault(&mut self, fault: &Fault) {
+        self.registers.counters.fail(fault);
+    }
+
+    /// See [`Vgpu::count_accesses`](crate::vgpu::Vgpu::count_accesses).
+    pub(crate) fn count_accesses(&mut self, wanted: bool) -> Result {
+        self.registers.accesses = wanted.then(Accesses::new).transpose()?;
+        Ok(())
+    }
+
+    /// See [`Vgpu::accesses`](crate::vgpu::Vgpu::accesses).
+    pub(crate) fn accesses(&self) -> impl Iterator<Item = (u32, [u32; 2])> + '_ {
+        self.registers.accesses.iter().flat_map(Accesses::list)
+    }
+
+    /// See [`Vgpu::register`](crate::vgpu::Vgpu::register).
+    pub(crate) fn register(&self, offset: u32) -> u32 {
+        self.registers.file.get(offset)
     }
 
     /// Why the vGPU fails safe, if it does.

@@ -17,6 +17,7 @@ use crate::{
         Cfg,
         MsiState, //
     },
+    counters::Counters,
     display::plane::{
         Layer,
         Memory,
@@ -108,17 +109,6 @@ pub struct Host<'a> {
     pub env: &'a mut dyn Env,
     /// What is to be done afterwards.
     pub effects: &'a mut Effects,
-}
-
-/// What was counted of the accesses to registers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Accesses to registers that are not modelled.
-    pub untracked: u64,
-    /// Writes that a register did not take.
-    pub refused: u64,
-    /// Notifications by way of PVINFO.
-    pub notifications: u64,
 }
 
 /// A virtual GPU.
@@ -226,8 +216,18 @@ impl Vgpu {
         data: &mut [u8],
         host: &mut Host<'_>,
     ) -> Result<(), Fault> {
-        let region = checked_region(at, data.len())?;
-        match region {
+        let done = self.read_region(at, data, host);
+        self.count(done)
+    }
+
+    #[inline]
+    fn read_region(
+        &mut self,
+        at: Position,
+        data: &mut [u8],
+        host: &mut Host<'_>,
+    ) -> Result<(), Fault> {
+        match checked_region(at, data.len())? {
             Region::Bar0 => self.bar0.read(at, data, host),
             Region::Aperture => {
                 self.check_aperture(at, data.len())?;
@@ -247,10 +247,16 @@ impl Vgpu {
     ///
     /// A [`Fault`]; then nothing was written.
     pub fn write(&mut self, at: Position, data: &[u8], host: &mut Host<'_>) -> Result<(), Fault> {
-        match checked_region(at, data.len())? {
+        let done = checked_region(at, data.len()).and_then(|region| match region {
             Region::Bar0 => self.bar0.write(at, data, host),
             region => self.write_other(region, at, data, host),
-        }
+        });
+        self.count(done)
+    }
+
+    #[inline]
+    fn count(&mut self, done: Result<(), Fault>) -> Result<(), Fault> {
+        done.inspect_err(|fault| self.bar0.count_fault(fault))
     }
 
     /// Writes to a region that guests seldom write to.
@@ -372,6 +378,27 @@ impl Vgpu {
     /// What was counted since the vGPU was made.
     pub fn counters(&self) -> Counters {
         self.bar0.counters()
+    }
+
+    /// Begins to count the accesses to each register, from 0 on, or ends that and forgets them. It
+    /// costs 4 MiB.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub fn count_accesses(&mut self, wanted: bool) -> Result {
+        self.bar0.count_accesses(wanted)
+    }
+
+    /// Offset, reads and writes of each register that was accessed while they were counted, in
+    /// order of the offset.
+    pub fn accesses(&self) -> impl Iterator<Item = (u32, [u32; 2])> + '_ {
+        self.bar0.accesses()
+    }
+
+    /// What is in a register of 4 bytes, as the guest last saw or wrote it; 0 outside.
+    pub fn register(&self, offset: u32) -> u32 {
+        self.bar0.register(offset)
     }
 
     /// Why all registers are plain memory until the next reset, if they are.

@@ -16,6 +16,7 @@ mod gvt_registers {
         BAR0, //
     };
     use gvt_model::{
+        counters::Counters,
         effect::{
             Note,
             Refusal, //
@@ -25,8 +26,7 @@ mod gvt_registers {
             Engines, //
         },
         mmio::map::RegisterMap,
-        platform::Platform,
-        vgpu::Counters, //
+        platform::Platform, //
     };
 
     const PLATFORMS: [Platform; 6] = [
@@ -240,6 +240,8 @@ mod gvt_registers {
         machine.put(BAR0, u64::from(NOTHING) + 8, 8, 1)?;
         assert_eq!(machine.effects.notes().count(), 0);
         let counted = Counters {
+            reads: 1,
+            writes: 3,
             untracked: 4,
             ..Counters::default()
         };

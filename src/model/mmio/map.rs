@@ -174,6 +174,19 @@ impl RegisterMap {
         self.row(*self.blocks.get(entry)?)
     }
 
+    /// The offsets of all registers that are modelled, in order.
+    pub fn offsets(&self) -> impl Iterator<Item = u32> + '_ {
+        let pages = (0u32..).step_by(usize::from_safe_cast(PAGE_BYTES));
+        pages.zip(self.pages.iter()).flat_map(|(start, block)| {
+            let mut blocks = self.blocks.chunks_exact(usize::from_safe_cast(PAGE_WORDS));
+            let rows = blocks.nth(usize::from(*block)).unwrap_or_default();
+            let offsets = (start..).step_by(4).zip(rows);
+            offsets
+                .filter(|(_, row)| **row != 0)
+                .map(|(offset, _)| offset)
+        })
+    }
+
     /// The platform of the GPU.
     pub fn platform(&self) -> Platform {
         self.platform

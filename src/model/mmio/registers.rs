@@ -10,6 +10,7 @@ use kernel::{
 };
 
 use super::{
+    accesses::Accesses,
     file::VregFile,
     handlers::{
         self,
@@ -29,6 +30,10 @@ use super::{
 };
 use crate::{
     addr::GmRange,
+    counters::{
+        count,
+        Counters, //
+    },
     display::state::Display,
     effect::{
         Effects,
@@ -41,7 +46,6 @@ use crate::{
         Interrupts, //
     },
     vgpu::{
-        Counters,
         Host,
         Setup, //
     },
@@ -61,7 +65,9 @@ pub(crate) struct Registers {
     pub(super) knows_vgpus: bool,
     identity: PvInfo,
     failsafe: Option<Failsafe>,
-    counters: Counters,
+    pub(super) counters: Counters,
+    /// Since when somebody wants to know.
+    pub(super) accesses: Option<Accesses>,
     /// The first register that is not modelled was told of.
     noted: bool,
 }
@@ -86,6 +92,7 @@ impl Registers {
             identity: PvInfo::new(setup.id, setup.low, setup.high, setup.fences)?,
             failsafe: None,
             counters: Counters::default(),
+            accesses: None,
             noted: false,
         };
         let mut registers = KBox::new(registers, GFP_KERNEL)?;
@@ -96,7 +103,7 @@ impl Registers {
     /// Back to the state after [`Registers::new`]; the counters go on.
     pub(super) fn reset(&mut self, map: &RegisterMap) {
         self.file.clear();
-        self.interrupts = Interrupts::default();
+        self.interrupts.reset();
         self.sideband = Sideband::default();
         self.display.reset();
         self.knows_vgpus = false;
@@ -127,7 +134,10 @@ impl Registers {
 
     /// What was counted since the vGPU was made.
     pub(super) fn counters(&self) -> Counters {
-        self.counters
+        Counters {
+            messages: self.interrupts.messages(),
+            ..self.counters
+        }
     }
 
     /// Why the vGPU fails safe, if it does.
@@ -164,6 +174,7 @@ impl Registers {
 
     #[inline]
     fn read_register(&mut self, offset: u32, host: &mut Host<'_>) -> u32 {
+        self.count_read(offset);
         if self.failsafe.is_some() {
             return self.file.get(offset);
         }
@@ -200,6 +211,8 @@ impl Registers {
         let whole = u64::from_le_bytes(value);
         if data.len() == 8 && fence::is_fence(start) && self.failsafe.is_none() {
             // The one register of 8 bytes: its halves mean nothing alone.
+            self.count_write(start);
+            self.count_write(start | 4);
             if let Err(reason) = self.write_fence(start, whole, host) {
                 self.refuse(start, whole, reason, host.effects);
             }
@@ -213,9 +226,26 @@ impl Registers {
         }
     }
 
+    #[inline]
+    fn count_read(&mut self, offset: u32) {
+        count(&mut self.counters.reads);
+        if let Some(accesses) = &mut self.accesses {
+            accesses.read(offset);
+        }
+    }
+
+    #[inline]
+    fn count_write(&mut self, offset: u32) {
+        count(&mut self.counters.writes);
+        if let Some(accesses) = &mut self.accesses {
+            accesses.write(offset);
+        }
+    }
+
     /// Writes the bits in `lanes` of the register at `offset`.
     #[inline]
     fn write_register(&mut self, offset: u32, written: u32, lanes: u32, host: &mut Host<'_>) {
+        self.count_write(offset);
         let old = self.file.get(offset);
         let merged = (old & !lanes) | (written & lanes);
         if self.failsafe.is_some() {
@@ -255,7 +285,7 @@ impl Registers {
                 self.interrupts.update(&mut self.file, effects);
             }
             Handler::Pvinfo if pvinfo::is_notification(offset) => {
-                self.counters.notifications = self.counters.notifications.saturating_add(1);
+                count(&mut self.counters.notifications);
             }
             _ => {}
         }
@@ -279,7 +309,7 @@ impl Registers {
 
     #[cold]
     fn untracked(&mut self, offset: u32, effects: &mut Effects) {
-        self.counters.untracked = self.counters.untracked.saturating_add(1);
+        count(&mut self.counters.untracked);
         if !self.noted {
             self.noted = true;
             effects.note(Note::Untracked { offset });
@@ -287,7 +317,7 @@ impl Registers {
     }
 
     fn refuse(&mut self, offset: u32, value: u64, reason: Refusal, effects: &mut Effects) {
-        self.counters.refused = self.counters.refused.saturating_add(1);
+        self.counters.refuse(reason);
         effects.note(Note::Refused {
             offset,
             value,
