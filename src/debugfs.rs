@@ -124,8 +124,9 @@ pub(crate) fn of_vgpu(device: &GvtDevice, vgpu: &Device<Vgpu>) -> Result<VgpuFol
 
 /// The registers that the virtual GPU has otherwise than the hardware.
 fn show_differences(vgpu: &Vgpu, text: &SeqFile) -> Result {
-    let (device, registers) = vgpu.registers()?;
-    let awake = device.gpu.wake();
+    let host = vgpu.host()?;
+    let registers = vgpu.registers(&host.registers)?;
+    let awake = host.gpu.wake();
     let mut differ = 0usize;
     seq_print!(text, "Offset   HW       vGPU     Diff\n");
     for (offset, value) in registers.iter().copied() {

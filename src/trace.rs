@@ -64,7 +64,7 @@ pub(crate) fn events(id: VgpuId, effects: &Effects) {
     }
     for (event, bit) in raised {
         if let Ok(event) = CString::try_from_fmt(fmt!("{event}")) {
-            trace::propagate_event(id.get().into(), &event, *bit);
+            trace::propagate_event(id.get().into(), &event, (*bit).into());
         }
     }
 }

@@ -47,6 +47,7 @@ use gvt_model::{
     },
     fault::Fault,
     irq::Vector,
+    mmio::map::RegisterMap,
     region::Position,
     types::{
         Resolution,
@@ -107,6 +108,8 @@ struct State {
     /// Whether it was ever opened: then what mdevctl sets up beforehand stands.
     started: bool,
     session: Option<Session>,
+    /// What the access that is under way makes happen; empty in between.
+    effects: Effects,
     /// `None` once the device is removed: nothing of the host belongs to it any more.
     claim: Option<Claim>,
 }
@@ -174,6 +177,7 @@ impl Vgpu {
             weight: conf.default_weight()?,
             started: false,
             session: None,
+            effects: Effects::new(),
             claim: Some(claim),
         };
         Ok(pin_init!(Self {
@@ -247,7 +251,7 @@ impl Vgpu {
     /// `ENODEV` if the device is removed.
     pub(crate) fn start(&self, vfio: Arc<vfio::Session<Self>>, kvm: Option<Kvm>) -> Result {
         let kvm = kvm.ok_or(ESRCH)?;
-        let host = self.state().claim.as_ref().ok_or(ENODEV)?.host();
+        let host = self.host()?;
         // Both without the lock: the registry's comes before it, and KVM waits for callbacks that
         // may want it.
         let attachment = host.attach(self.id, kvm.id())?;
@@ -347,21 +351,27 @@ impl Vgpu {
         self.state().model.count_accesses(wanted)
     }
 
-    /// All modelled registers as the guest sees them, and the host GPU.
+    /// The host GPU.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`; `ENODEV` if the device is removed.
-    pub(crate) fn registers(&self) -> Result<(Arc<GvtDevice>, KVVec<(u32, u32)>)> {
-        let host = self.state().claim.as_ref().ok_or(ENODEV)?.host();
-        let count = host.registers.offsets().count();
-        let mut registers = KVVec::with_capacity(count, GFP_KERNEL)?;
+    /// `ENODEV` if the device is removed.
+    pub(crate) fn host(&self) -> Result<Arc<GvtDevice>> {
+        Ok(self.state().claim.as_ref().ok_or(ENODEV)?.host())
+    }
+
+    /// The registers in `map` as the guest sees them, by offset.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn registers(&self, map: &RegisterMap) -> Result<KVVec<(u32, u32)>> {
+        let mut registers = KVVec::with_capacity(map.offsets().count(), GFP_KERNEL)?;
         let state = self.state();
-        for offset in host.registers.offsets() {
+        for offset in map.offsets() {
             registers.push((offset, state.model.register(offset)), GFP_KERNEL)?;
         }
-        drop(state);
-        Ok((host, registers))
+        Ok(registers)
     }
 
     /// Reads a naturally aligned piece of a region.
@@ -402,12 +412,12 @@ impl Vgpu {
         &self,
         body: impl FnOnce(&mut model::Vgpu, &mut model::Host<'_>) -> Result<(), Fault>,
     ) -> Result {
-        let mut effects = Effects::new();
         let mut state = self.state();
         let State {
             model,
             session,
             claim,
+            effects,
             ..
         } = &mut *state;
         let Session {
@@ -422,7 +432,7 @@ impl Vgpu {
             &mut model::Host {
                 registers: claim.registers(),
                 env: &mut Env::new(vfio, frames, claim.gpu(), &claim.partition, self.clock),
-                effects: &mut effects,
+                effects,
             },
         )
         .map_err(|fault| {
@@ -434,6 +444,10 @@ impl Vgpu {
             );
             fault.errno()
         });
+        if effects.is_empty() {
+            return result;
+        }
+        let effects = effects.take();
         if effects.retimes() {
             heartbeat.set(self.clock, model.next_blank());
         }

@@ -9,6 +9,8 @@ use crate::interrupt::Event;
 /// What the driver has to do for a vGPU, once it has let go of the vGPU's lock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Effects {
+    /// Whether there is anything: most accesses do not make anything happen.
+    any: bool,
     inject_msi: bool,
     retime: bool,
     notes: [Option<Note>; NOTES],
@@ -22,17 +24,28 @@ const NOTES: usize = 3;
 const EVENTS: usize = 9;
 
 /// An event that the guest is told of, and its bit in the registers of its group.
-pub type Raised = (Event, u32);
+pub type Raised = (Event, u8);
 
 impl Effects {
     /// Nothing to do.
     pub const fn new() -> Self {
         Self {
+            any: false,
             inject_msi: false,
             retime: false,
             notes: [None; NOTES],
             raised: [None; EVENTS],
         }
+    }
+
+    /// Whether there is nothing to do.
+    pub const fn is_empty(&self) -> bool {
+        !self.any
+    }
+
+    /// What there is to do; nothing is left.
+    pub fn take(&mut self) -> Self {
+        core::mem::take(self)
     }
 
     /// Whether to inject the message signalled interrupt, once.
@@ -58,20 +71,24 @@ impl Effects {
     }
 
     pub(crate) fn inject_msi(&mut self) {
+        self.any = true;
         self.inject_msi = true;
     }
 
     pub(crate) fn retime(&mut self) {
+        self.any = true;
         self.retime = true;
     }
 
-    pub(crate) fn raise(&mut self, event: Event, bit: u32) {
+    pub(crate) fn raise(&mut self, event: Event, bit: u8) {
+        self.any = true;
         if let Some(free) = self.raised.iter_mut().find(|slot| slot.is_none()) {
             *free = Some((event, bit));
         }
     }
 
     pub(crate) fn note(&mut self, note: Note) {
+        self.any = true;
         if let Some(free) = self.notes.iter_mut().find(|slot| slot.is_none()) {
             *free = Some(note);
         }

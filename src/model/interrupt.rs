@@ -138,18 +138,18 @@ impl Event {
 display!(Event);
 
 /// Base of the group and number of the bit of an event; `None` if the platform has no such thing.
-fn source(event: Event, platform: Platform) -> Option<(u32, u32)> {
+fn source(event: Event, platform: Platform) -> Option<(u32, u8)> {
     Some(match event {
         Event::Engine(id, event) => {
             let (base, shift) = match id {
-                EngineId::Rcs0 => (GT0, 0u32),
+                EngineId::Rcs0 => (GT0, 0u8),
                 EngineId::Bcs0 => (GT0, 16),
                 EngineId::Vcs0 => (GT1, 0),
                 EngineId::Vcs1 => (GT1, 16),
                 EngineId::Vecs0 => (GT3, 0),
             };
             let bit = match event {
-                EngineEvent::User => 0u32,
+                EngineEvent::User => 0u8,
                 EngineEvent::Flush => 4,
                 EngineEvent::ContextSwitch => 8,
             };
@@ -272,7 +272,7 @@ impl Interrupts {
         let Some((base, number)) = source(event, platform) else {
             return;
         };
-        let bit = 1u32.checked_shl(number).unwrap_or_default();
+        let bit = 1u32.checked_shl(number.into()).unwrap_or_default();
         let mut masked = file.get(base | IMR);
         if let Event::Engine(id, _) = event {
             // The engine has a mask of its own, with the same bits.
