@@ -14,6 +14,7 @@
 #include "intel_gvt.h"
 
 #include "helpers.h"
+#include "trace.h"
 #include "layout_generated.h"
 
 /* bindgen drops a cast in a macro. */

@@ -2,28 +2,51 @@
 
 //! Tracepoints of the system `gvt`; `helpers/trace.h` declares them.
 //!
-//! One that nobody listens to costs a call. Where it takes work to say what it says there is a question whether
-//! somebody does.
+//! Where nobody listens, the question whether somebody does is an instruction that does nothing.
 
 use crate::bindings;
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    static_branch_unlikely, //
+};
 
 /// Whether somebody listens to [`mmio`].
+#[inline(always)]
+#[expect(
+    clippy::multiple_unsafe_ops_per_block,
+    reason = "one macro of the kernel crate"
+)]
 pub fn wants_mmio() -> bool {
-    // SAFETY: This can be asked at any time.
-    unsafe { bindings::gvt_helper_traces_mmio() }
+    // SAFETY: It is the key of a tracepoint.
+    unsafe { static_branch_unlikely!(bindings::__tracepoint_mmio, bindings::tracepoint, key) }
 }
 
 /// Whether somebody listens to [`write_ir`].
+#[inline(always)]
+#[expect(
+    clippy::multiple_unsafe_ops_per_block,
+    reason = "one macro of the kernel crate"
+)]
 pub fn wants_write_ir() -> bool {
-    // SAFETY: This can be asked at any time.
-    unsafe { bindings::gvt_helper_traces_write_ir() }
+    // SAFETY: It is the key of a tracepoint.
+    unsafe { static_branch_unlikely!(bindings::__tracepoint_write_ir, bindings::tracepoint, key) }
 }
 
 /// Whether somebody listens to [`propagate_event`].
+#[inline(always)]
+#[expect(
+    clippy::multiple_unsafe_ops_per_block,
+    reason = "one macro of the kernel crate"
+)]
 pub fn wants_propagate_event() -> bool {
-    // SAFETY: This can be asked at any time.
-    unsafe { bindings::gvt_helper_traces_propagate_event() }
+    // SAFETY: It is the key of a tracepoint.
+    unsafe {
+        static_branch_unlikely!(
+            bindings::__tracepoint_propagate_event,
+            bindings::tracepoint,
+            key
+        )
+    }
 }
 
 /// `gvt:mmio`: the guest of vGPU number `vgpu` read or wrote `width` bytes at `offset` of BAR 0.

@@ -22,7 +22,14 @@ use kernel::{
 /// A guest reads or writes `data` at this position; of BAR 0 that is told.
 #[inline]
 pub(crate) fn access(id: VgpuId, write: bool, at: Position, data: &[u8]) {
-    if trace::wants_mmio() && at.region() == Some(Region::Bar0) {
+    if trace::wants_mmio() {
+        tell_access(id, write, at, data);
+    }
+}
+
+#[cold]
+fn tell_access(id: VgpuId, write: bool, at: Position, data: &[u8]) {
+    if at.region() == Some(Region::Bar0) {
         let bytes = data.iter().rev();
         let value = bytes.fold(0, |value: u64, byte| value << 8 | u64::from(*byte));
         let width = u32::try_from(data.len()).unwrap_or(u32::MAX);
@@ -43,13 +50,26 @@ pub(crate) fn write(
     data: &[u8],
     host: &mut model::Host<'_>,
 ) -> Result<(), Fault> {
-    if !trace::wants_write_ir() || at.region() != Some(Region::Bar0) {
-        return model.write(at, data, host);
+    if trace::wants_write_ir() {
+        tell_write(id, model, at, data, host)
+    } else {
+        model.write(at, data, host)
     }
+}
+
+#[cold]
+fn tell_write(
+    id: VgpuId,
+    model: &mut model::Vgpu,
+    at: Position,
+    data: &[u8],
+    host: &mut model::Host<'_>,
+) -> Result<(), Fault> {
     let offset = u32::try_from(at.offset()).unwrap_or(u32::MAX) & !3;
+    let name = interrupt::name_of(offset).filter(|_| at.region() == Some(Region::Bar0));
     let old = model.register(offset);
     model.write(at, data, host)?;
-    if let Some(name) = interrupt::name_of(offset) {
+    if let Some(name) = name {
         let new = model.register(offset);
         trace::write_ir(id.get().into(), name, offset, new, old);
     }

@@ -408,6 +408,7 @@ impl Vgpu {
         });
     }
 
+    #[inline]
     fn access(
         &self,
         body: impl FnOnce(&mut model::Vgpu, &mut model::Host<'_>) -> Result<(), Fault>,
@@ -420,12 +421,7 @@ impl Vgpu {
             effects,
             ..
         } = &mut *state;
-        let Session {
-            frames,
-            vfio,
-            heartbeat,
-            ..
-        } = session.as_mut().ok_or(EFAULT)?;
+        let Session { frames, vfio, .. } = session.as_mut().ok_or(EFAULT)?;
         let claim = claim.as_ref().ok_or(EFAULT)?;
         let result = body(
             model,
@@ -434,24 +430,40 @@ impl Vgpu {
                 env: &mut Env::new(vfio, frames, claim.gpu(), &claim.partition, self.clock),
                 effects,
             },
-        )
-        .map_err(|fault| {
-            guest_warn!(
-                self.warnings,
-                claim.gpu().device(),
-                "vGPU {}: {fault}\n",
-                self.id
-            );
+        );
+        // Most accesses do nothing but to read or to store.
+        if result.is_ok() && effects.is_empty() {
+            return Ok(());
+        }
+        self.conclude(state, result)
+    }
+
+    /// Does what an access wants done, and tells of it.
+    #[inline(never)]
+    fn conclude(&self, mut state: MutexGuard<'_, State>, result: Result<(), Fault>) -> Result {
+        let State {
+            model,
+            session,
+            claim,
+            effects,
+            ..
+        } = &mut *state;
+        let effects = effects.take();
+        let result = result.map_err(|fault| {
+            if let Some(claim) = claim {
+                guest_warn!(
+                    self.warnings,
+                    claim.gpu().device(),
+                    "vGPU {}: {fault}\n",
+                    self.id
+                );
+            }
             fault.errno()
         });
-        if effects.is_empty() {
-            return result;
+        if let (true, Some(session)) = (effects.retimes(), session) {
+            session.heartbeat.set(self.clock, model.next_blank());
         }
-        let effects = effects.take();
-        if effects.retimes() {
-            heartbeat.set(self.clock, model.next_blank());
-        }
-        if effects.notes().next().is_some() {
+        if let (Some(_), Some(claim)) = (effects.notes().next(), claim) {
             self.log(claim, &effects);
         }
         drop(state);

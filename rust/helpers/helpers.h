@@ -61,9 +61,6 @@ void gvt_helper_debugfs_file(const char *name, umode_t mode, struct dentry *pare
 void gvt_helper_debugfs_remove(struct dentry *folder);
 
 /* misc.c: tracepoints */
-bool gvt_helper_traces_mmio(void);
-bool gvt_helper_traces_write_ir(void);
-bool gvt_helper_traces_propagate_event(void);
 void gvt_helper_trace_mmio(u32 vgpu, bool write, u64 offset, u64 value, u32 width);
 void gvt_helper_trace_write_ir(u32 vgpu, const char *name, u32 offset, u32 new, u32 old);
 void gvt_helper_trace_propagate_event(u32 vgpu, const char *event, u32 bit);

@@ -69,21 +69,6 @@ void gvt_helper_debugfs_remove(struct dentry *folder)
 	debugfs_remove(folder);
 }
 
-bool gvt_helper_traces_mmio(void)
-{
-	return trace_mmio_enabled();
-}
-
-bool gvt_helper_traces_write_ir(void)
-{
-	return trace_write_ir_enabled();
-}
-
-bool gvt_helper_traces_propagate_event(void)
-{
-	return trace_propagate_event_enabled();
-}
-
 void gvt_helper_trace_mmio(u32 vgpu, bool write, u64 offset, u64 value, u32 width)
 {
 	trace_mmio(vgpu, write, offset, value, width);

@@ -111,8 +111,8 @@ impl Counters {
     }
 }
 
-/// Counts one more.
+/// Counts one more; the counter would be full after some centuries.
 #[inline]
 pub(crate) fn count(counter: &mut u64) {
-    *counter = counter.saturating_add(1);
+    *counter = counter.wrapping_add(1);
 }

@@ -243,7 +243,8 @@ impl Registers {
     }
 
     /// Writes the bits in `lanes` of the register at `offset`.
-    #[inline]
+    // A call more on the way of nearly all writes could be seen in what they cost.
+    #[inline(always)]
     fn write_register(&mut self, offset: u32, written: u32, lanes: u32, host: &mut Host<'_>) {
         self.count_write(offset);
         let old = self.file.get(offset);
