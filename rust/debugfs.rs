@@ -18,6 +18,7 @@ use kernel::{
     page::PAGE_SIZE,
     prelude::*,
     seq_file::SeqFile,
+    sync::Arc,
     uaccess::{
         UserPtr,
         UserSlice, //
@@ -50,8 +51,9 @@ struct Node<S: 'static> {
 /// A folder with files. When this is dropped they disappear, and the drop waits for whoever reads or
 /// writes one.
 pub struct Folder<S: 'static> {
-    // Dropped first: the files have the addresses of the nodes.
-    entry: Entry,
+    // In this order: the files have the addresses of the nodes.
+    _files: KVec<Entry>,
+    place: Option<Place>,
     _nodes: KVec<Node<S>>,
 }
 
@@ -62,18 +64,18 @@ impl<S: Clone + Send + Sync + 'static> Folder<S> {
     ///
     /// `ENOMEM`. That a folder or a file cannot be made is none.
     pub fn of_gpu<M: ModuleMetadata + 'static>(
-        gpu: &Gpu,
+        gpu: &Arc<Gpu>,
         name: &CStr,
         files: &'static [File<S>],
         subject: &S,
     ) -> Result<Self> {
-        let made = gpu.while_plugged(|gpu| {
+        let place = gpu.while_plugged(|gpu| {
             // SAFETY: The device is valid, and keeps its folder until it is unplugged.
             let parent = unsafe { bindings::gvt_helper_i915_debugfs(gpu.as_raw()) };
             // SAFETY: As above.
-            unsafe { Entry::new(name, parent) }
+            unsafe { Place::new(gpu, name, parent) }
         });
-        Self::fill::<M>(made.unwrap_or(Entry::NONE), files, subject)
+        Self::fill::<M>(place.flatten(), files, subject)
     }
 
     /// A folder in this one.
@@ -87,52 +89,47 @@ impl<S: Clone + Send + Sync + 'static> Folder<S> {
         files: &'static [File<T>],
         subject: &T,
     ) -> Result<Folder<T>> {
-        let entry = if self.entry.is_there() {
+        let place = self.place.as_ref().and_then(|place| {
             // SAFETY: By its type invariant this folder is valid.
-            unsafe { Entry::new(name, self.entry.0) }
-        } else {
-            Entry::NONE
-        };
-        Folder::fill::<M>(entry, files, subject)
+            unsafe { Place::new(&place.gpu, name, place.entry.0) }
+        });
+        Folder::fill::<M>(place, files, subject)
     }
 
     fn fill<M: ModuleMetadata + 'static>(
-        entry: Entry,
-        files: &'static [File<S>],
+        place: Option<Place>,
+        wanted: &'static [File<S>],
         subject: &S,
     ) -> Result<Self> {
-        let mut nodes = KVec::with_capacity(files.len(), GFP_KERNEL)?;
-        if entry.is_there() {
-            for file in files {
+        let mut files = KVec::new();
+        let mut nodes = KVec::new();
+        if let Some(place) = &place {
+            files.reserve(wanted.len(), GFP_KERNEL)?;
+            nodes.reserve(wanted.len(), GFP_KERNEL)?;
+            for file in wanted {
                 let subject = subject.clone();
                 nodes.push(Node { file, subject }, GFP_KERNEL)?;
             }
-        }
-        for node in nodes.iter() {
-            let mode = if node.file.store.is_some() {
-                0o600
-            } else {
-                0o400
-            };
-            let data = core::ptr::from_ref(node).cast_mut().cast();
-            let ops: *const bindings::file_operations = &Operations::<M, S>::TABLE;
-            let name = node.file.name.as_char_ptr();
-            // SAFETY: The folder is valid. The operations are those of nodes as `data` is one, which
-            // stays where it is until the folder is gone.
-            unsafe { bindings::gvt_helper_debugfs_file(name, mode, entry.0, data, ops) };
+            for node in nodes.iter() {
+                // SAFETY: The nodes are dropped after the files, and do not move in between.
+                if let Some(file) = unsafe { place.file::<M, S>(node) } {
+                    files.push(file, GFP_KERNEL)?;
+                }
+            }
         }
         Ok(Self {
-            entry,
+            _files: files,
+            place,
             _nodes: nodes,
         })
     }
 }
 
-/// A folder, or nothing.
+/// A file or a folder.
 ///
 /// # Invariants
 ///
-/// A null pointer, or a folder of debugfs to which this owns a reference: it is valid even after
+/// The pointer is to an entry of debugfs to which this owns a reference: it is valid even after
 /// i915 has removed its own folder with all that is in it.
 struct Entry(*mut bindings::dentry);
 
@@ -143,35 +140,88 @@ unsafe impl Send for Entry {}
 unsafe impl Sync for Entry {}
 
 impl Entry {
-    const NONE: Self = Self(core::ptr::null_mut());
-
+    /// What has this name in `parent`.
+    ///
     /// # Safety
     ///
-    /// `parent` must be null or a valid folder of debugfs.
-    unsafe fn new(name: &CStr, parent: *mut bindings::dentry) -> Self {
-        if parent.is_null() {
-            return Self::NONE;
-        }
+    /// `parent` must be a valid folder of debugfs.
+    unsafe fn find(name: &CStr, parent: *mut bindings::dentry) -> Option<Self> {
         // SAFETY: By the requirement of this function.
-        unsafe { bindings::gvt_helper_debugfs_folder(name.as_char_ptr(), parent) };
+        let found = unsafe { bindings::gvt_helper_debugfs_find(name.as_char_ptr(), parent) };
         // INVARIANT: What is found comes with a reference.
-        // SAFETY: As above. An error in making it shows in that it is not found.
-        Self(unsafe { bindings::gvt_helper_debugfs_find(name.as_char_ptr(), parent) })
+        (!found.is_null()).then_some(Self(found))
     }
 
-    fn is_there(&self) -> bool {
-        !self.0.is_null()
+    fn remove(&self) {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::gvt_helper_debugfs_remove(self.0) };
     }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        if self.is_there() {
-            // SAFETY: By the type invariant. To remove what is removed does nothing.
-            unsafe { bindings::gvt_helper_debugfs_remove(self.0) };
-            // SAFETY: By the type invariant.
-            unsafe { bindings::dput(self.0) };
+        // SAFETY: By the type invariant.
+        if unsafe { bindings::gvt_helper_debugfs_is_file(self.0) } {
+            // To remove a file that i915 has removed does nothing.
+            self.remove();
         }
+        // SAFETY: By the type invariant.
+        unsafe { bindings::dput(self.0) };
+    }
+}
+
+/// A folder below that of a GPU.
+struct Place {
+    entry: Entry,
+    gpu: Arc<Gpu>,
+}
+
+impl Place {
+    /// # Safety
+    ///
+    /// `parent` must be null or a valid folder of debugfs.
+    unsafe fn new(gpu: &Arc<Gpu>, name: &CStr, parent: *mut bindings::dentry) -> Option<Self> {
+        if parent.is_null() {
+            return None;
+        }
+        // SAFETY: By the requirement of this function. That it fails shows in that it is not found.
+        unsafe { bindings::gvt_helper_debugfs_folder(name.as_char_ptr(), parent) };
+        let gpu = gpu.clone();
+        // SAFETY: As above.
+        unsafe { Entry::find(name, parent) }.map(|entry| Self { entry, gpu })
+    }
+
+    /// Makes a file.
+    ///
+    /// # Safety
+    ///
+    /// `node` must stay where it is until the result is dropped.
+    unsafe fn file<M: ModuleMetadata + 'static, S: 'static>(
+        &self,
+        node: &Node<S>,
+    ) -> Option<Entry> {
+        let mode = if node.file.store.is_some() {
+            0o600
+        } else {
+            0o400
+        };
+        let data = core::ptr::from_ref(node).cast_mut().cast();
+        let ops: *const bindings::file_operations = &Operations::<M, S>::TABLE;
+        let name = node.file.name;
+        // SAFETY: The folder is valid. The operations are those of nodes as `data` is one, which by the
+        // requirement of this function is there as long as the file.
+        unsafe {
+            bindings::gvt_helper_debugfs_file(name.as_char_ptr(), mode, self.entry.0, data, ops)
+        };
+        // SAFETY: The folder is valid.
+        unsafe { Entry::find(name, self.entry.0) }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // Once i915 removes its device it removes the folder too, and nobody must do that twice.
+        self.gpu.while_plugged(|_| self.entry.remove());
     }
 }
 

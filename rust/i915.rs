@@ -142,7 +142,10 @@ impl Gpu {
     }
 
     /// Calls `body` if i915 has not begun to remove the device, and lets that wait for its end.
-    pub(crate) fn while_plugged<R>(&self, body: impl FnOnce(&Self) -> R) -> Option<R> {
+    pub(crate) fn while_plugged<R>(
+        self: &Arc<Self>,
+        body: impl FnOnce(&Arc<Self>) -> R,
+    ) -> Option<R> {
         let mut section = 0;
         // SAFETY: By the type invariant `raw` is valid.
         if !unsafe { bindings::gvt_helper_i915_enter(self.as_raw(), &mut section) } {

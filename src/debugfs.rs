@@ -21,7 +21,10 @@ use kernel::{
     seq_file::SeqFile,
     seq_print,
     str::CString,
-    sync::aref::ARef, //
+    sync::{
+        aref::ARef,
+        Arc, //
+    },
 };
 
 /// The folder of a host GPU, which knows how many registers are modelled.
@@ -106,7 +109,7 @@ const OF_VGPU: &[File<ARef<Device<Vgpu>>>] = &[
 /// # Errors
 ///
 /// `ENOMEM`.
-pub(crate) fn of_gpu(gpu: &Gpu, registers: &RegisterMap) -> Result<GpuFolder> {
+pub(crate) fn of_gpu(gpu: &Arc<Gpu>, registers: &RegisterMap) -> Result<GpuFolder> {
     Folder::of_gpu::<LocalModule>(gpu, c"gvt", OF_GPU, &registers.offsets().count())
 }
 

@@ -58,7 +58,8 @@ void gvt_helper_debugfs_folder(const char *name, struct dentry *parent);
 struct dentry *gvt_helper_debugfs_find(const char *name, struct dentry *parent);
 void gvt_helper_debugfs_file(const char *name, umode_t mode, struct dentry *parent, void *data,
 			     const struct file_operations *ops);
-void gvt_helper_debugfs_remove(struct dentry *folder);
+bool gvt_helper_debugfs_is_file(struct dentry *entry);
+void gvt_helper_debugfs_remove(struct dentry *entry);
 
 /* misc.c: tracepoints */
 void gvt_helper_trace_mmio(u32 vgpu, bool write, u64 offset, u64 value, u32 width);

@@ -64,9 +64,14 @@ void gvt_helper_debugfs_file(const char *name, umode_t mode, struct dentry *pare
 	debugfs_create_file(name, mode, parent, data, ops);
 }
 
-void gvt_helper_debugfs_remove(struct dentry *folder)
+bool gvt_helper_debugfs_is_file(struct dentry *entry)
 {
-	debugfs_remove(folder);
+	return d_is_reg(entry);
+}
+
+void gvt_helper_debugfs_remove(struct dentry *entry)
+{
+	debugfs_remove(entry);
 }
 
 void gvt_helper_trace_mmio(u32 vgpu, bool write, u64 offset, u64 value, u32 width)
