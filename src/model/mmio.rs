@@ -133,17 +133,26 @@ impl Bar0 {
         match self.place(at, data.len())? {
             Place::Registers(offset) => {
                 if flushes_ggtt(at.offset(), data.len()) {
-                    self.ggtt.flush(&mut *host.env);
+                    self.flush(host);
                 }
                 self.registers.write(offset, data, host);
             }
             Place::Hole => {}
-            Place::Ggtt(offset) => {
-                count(&mut self.registers.counters.gtt_writes);
-                self.ggtt.write(offset, data, &mut *host.env);
-            }
+            Place::Ggtt(offset) => self.write_ggtt(offset, data, host),
         }
         Ok(())
+    }
+
+    // Apart, so that the way of a register is short.
+    #[inline(never)]
+    fn write_ggtt(&mut self, offset: u64, data: &[u8], host: &mut Host<'_>) {
+        count(&mut self.registers.counters.gtt_writes);
+        self.ggtt.write(offset, data, &mut *host.env);
+    }
+
+    #[inline(never)]
+    fn flush(&mut self, host: &mut Host<'_>) {
+        self.ggtt.flush(&mut *host.env);
     }
 
     /// Something happened on the GPU that a guest may want to be interrupted for.
