@@ -49,6 +49,7 @@ mod text;
 pub mod access;
 pub mod addr;
 pub mod cfg;
+pub mod cmd;
 pub mod counters;
 pub mod display;
 pub mod edid;

@@ -18,6 +18,7 @@ mod alloc;
 mod aux;
 mod cfg;
 mod cfg_reset;
+mod cmd;
 mod counters;
 mod display;
 mod display_port;

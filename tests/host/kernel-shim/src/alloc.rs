@@ -23,6 +23,10 @@ pub mod flags {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AllocError;
 
+/// There is no such element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RemoveError;
+
 /// One value on the heap.
 #[derive(Debug)]
 pub struct KBox<T> {
@@ -112,6 +116,39 @@ impl<T> KVec<T> {
         self.reserve(other.len(), flags)?;
         self.elements.extend_from_slice(other);
         Ok(())
+    }
+
+    /// Drops all elements from number `length` on, if there are any.
+    pub fn truncate(&mut self, length: usize) {
+        self.elements.truncate(length);
+    }
+
+    /// Drops all elements.
+    pub fn clear(&mut self) {
+        self.elements.clear();
+    }
+
+    /// Takes the last element.
+    pub fn pop(&mut self) -> Option<T> {
+        self.elements.pop()
+    }
+
+    /// Takes an element out; those behind it move up.
+    ///
+    /// # Errors
+    ///
+    /// There are not so many.
+    pub fn remove(&mut self, index: usize) -> Result<T, RemoveError> {
+        if index < self.elements.len() {
+            Ok(self.elements.remove(index))
+        } else {
+            Err(RemoveError)
+        }
+    }
+
+    /// Keeps the elements that `wanted` is true for.
+    pub fn retain(&mut self, wanted: impl FnMut(&mut T) -> bool) {
+        self.elements.retain_mut(wanted);
     }
 
     fn reserve(&mut self, additional: usize, _: flags::Flags) -> Result<(), AllocError> {

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The way through a ring and the batches that it starts.
+
+use kernel::prelude::*;
+
+use super::{
+    audit::{
+        self,
+        Flow,
+        Level,
+        Site,
+        Verdict, //
+    },
+    table::{
+        Command,
+        Rule, //
+    },
+    Flaw,
+    Policy, //
+};
+use crate::{
+    addr::PAGE_SIZE,
+    engine::EngineId,
+    platform::Platform, //
+};
+
+/// The most words of commands that one submission can have, with all batches in the GGTT.
+pub const MAX_WORDS: usize = 128 * 1024;
+/// The most batches in the GGTT that one submission can start: each costs little to name and a page to
+/// read.
+const MAX_BATCHES: u32 = 512;
+/// Room for the workaround batches of a context, in bytes: 63 cache lines and one for what follows.
+pub const WORKAROUND_BYTES: usize = 4096;
+
+const PAGE_WORDS: u64 = PAGE_SIZE / 4;
+
+/// The first of the eight registers of an engine with the root of its page tables.
+pub(super) const RING_PDP: u32 = 0x270;
+
+fn index(words: u64) -> usize {
+    usize::try_from(words).unwrap_or(usize::MAX)
+}
+
+/// A page of the guest's graphics memory, copied.
+pub struct Page {
+    address: Option<u64>,
+    words: KVec<u32>,
+}
+
+impl Page {
+    /// No page yet.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub fn new() -> Result<Self> {
+        Ok(Self {
+            address: None,
+            words: KVec::zeroed(index(PAGE_WORDS), GFP_KERNEL)?,
+        })
+    }
+
+    /// The words of the page that has the word at `address`.
+    fn at(&mut self, address: u64, policy: &mut (impl Policy + ?Sized)) -> Result<&[u32], Flaw> {
+        let page = address.saturating_sub(address % PAGE_SIZE);
+        if self.address != Some(page) {
+            self.address = None;
+            policy.read_page(page, &mut self.words)?;
+            self.address = Some(page);
+        }
+        Ok(&self.words)
+    }
+}
+
+/// Where the next command comes from.
+enum Place {
+    Ring {
+        start: u64,
+        size: u64,
+        head: u64,
+        tail: u64,
+    },
+    Batch {
+        at: u64,
+    },
+    Workaround {
+        at: u64,
+        end: u64,
+    },
+}
+
+impl Place {
+    /// Address of the next word, and how many follow it without a gap; 0 at the end.
+    fn next(&self) -> (u64, u64) {
+        match *self {
+            Self::Ring {
+                start,
+                size,
+                head,
+                tail,
+            } => {
+                let until = if head <= tail { tail } else { size };
+                (start.saturating_add(head), until.saturating_sub(head) / 4)
+            }
+            Self::Batch { at } => (at, u64::MAX),
+            Self::Workaround { at, end } => (at, end.saturating_sub(at) / 4),
+        }
+    }
+
+    fn advance(&mut self, words: u64) {
+        let bytes = words.saturating_mul(4);
+        match self {
+            Self::Ring { size, head, .. } => {
+                let next = head.saturating_add(bytes);
+                *head = if next >= *size { 0 } else { next };
+            }
+            Self::Batch { at } | Self::Workaround { at, .. } => *at = at.saturating_add(bytes),
+        }
+    }
+}
+
+/// Looks through the commands of a submission, and puts what may run into a buffer.
+pub struct Scanner<'a, P: Policy + ?Sized> {
+    policy: &'a mut P,
+    engine: EngineId,
+    platform: Platform,
+    page: &'a mut Page,
+    output: &'a mut KVVec<u32>,
+    words_left: usize,
+    batches_left: u32,
+}
+
+impl<'a, P: Policy + ?Sized> Scanner<'a, P> {
+    /// Puts into `output`, behind what is there. What was in `page` is forgotten.
+    pub fn new(
+        policy: &'a mut P,
+        engine: EngineId,
+        platform: Platform,
+        page: &'a mut Page,
+        output: &'a mut KVVec<u32>,
+    ) -> Self {
+        page.address = None;
+        Self {
+            policy,
+            engine,
+            platform,
+            page,
+            output,
+            words_left: MAX_WORDS,
+            batches_left: MAX_BATCHES,
+        }
+    }
+
+    /// What a ring of `size` bytes at `start` has between `head` and `tail`, with the batches in the
+    /// GGTT that it starts.
+    ///
+    /// # Errors
+    ///
+    /// The [`Flaw`] that was found first; `output` may then have anything behind what was there.
+    pub fn ring(&mut self, start: u64, size: u64, head: u64, tail: u64) -> Result<(), Flaw> {
+        if head % 4 != 0 || tail % 4 != 0 || head >= size || tail >= size {
+            return Err(Flaw::OutOfReach { address: start });
+        }
+        let mut ring = Place::Ring {
+            start,
+            size,
+            head,
+            tail,
+        };
+        let mut batches = Batches::default();
+        loop {
+            let level = batches.level();
+            let place = match batches.innermost() {
+                Some(batch) => batch,
+                None if ring.next().1 == 0 => return Ok(()),
+                None => &mut ring,
+            };
+            match self.command(place, level)? {
+                Flow::Next => {}
+                Flow::End => batches.end(),
+                Flow::Call(at) => {
+                    self.count_batch()?;
+                    batches.call(at)?;
+                }
+                Flow::Jump(at) => {
+                    self.count_batch()?;
+                    batches.end();
+                    batches.call(at)?;
+                }
+            }
+        }
+    }
+
+    /// A workaround batch at `start`, of `size` bytes if it does not end before.
+    ///
+    /// # Errors
+    ///
+    /// As for [`ring`](Self::ring).
+    pub fn workarounds(&mut self, start: u64, size: u64) -> Result<(), Flaw> {
+        let mut place = Place::Workaround {
+            at: start,
+            end: start.saturating_add(size),
+        };
+        while place.next().1 > 0 {
+            match self.command(&mut place, Level::Workaround)? {
+                Flow::Next => {}
+                Flow::End => break,
+                Flow::Call(_) | Flow::Jump(_) => return Err(Flaw::Nesting),
+            }
+        }
+        Ok(())
+    }
+
+    fn count_batch(&mut self) -> Result<(), Flaw> {
+        self.batches_left = self.batches_left.checked_sub(1).ok_or(Flaw::Budget)?;
+        Ok(())
+    }
+
+    /// Copies the next command, and looks at it.
+    fn command(&mut self, place: &mut Place, level: Level) -> Result<Flow, Flaw> {
+        let first = self.output.len();
+        let header = self.copy(place, 1, 0)?;
+        let unknown = Flaw::Command { header };
+        let command = Command::find(header, self.engine, self.platform).ok_or(unknown)?;
+        let length = command.length(header).ok_or(Flaw::Length { header })?;
+        let rest = u64::from(length).saturating_sub(1);
+        if rest > 0 {
+            self.copy(place, rest, header)?;
+        }
+        if let Rule::Free | Rule::FreeOnGen9 = command.rule {
+            return Ok(Flow::Next);
+        }
+        let words = self.output.get_mut(first..).unwrap_or_default();
+        let site = Site {
+            engine: self.engine,
+            platform: self.platform,
+            level,
+        };
+        match site.look(command.rule, words, self.policy)? {
+            Verdict::Keep => {}
+            Verdict::Drop => self.output.truncate(first),
+            Verdict::Flow(flow) => {
+                self.output.truncate(first);
+                return Ok(flow);
+            }
+            Verdict::Instead { words, count } => {
+                self.output.truncate(first);
+                self.put(words.get(..count).unwrap_or_default())?;
+            }
+            Verdict::LoadRoot => {
+                let values = self.policy.switch_root()?;
+                self.put_root(&values)?;
+            }
+            Verdict::Leave => return Ok(Flow::End),
+        }
+        Ok(Flow::Next)
+    }
+
+    fn put(&mut self, words: &[u32]) -> Result<(), Flaw> {
+        let put = self.output.extend_from_slice(words, GFP_KERNEL);
+        put.map_err(|_| Flaw::Memory)
+    }
+
+    /// Loads the root of the page tables.
+    fn put_root(&mut self, values: &[u32; 8]) -> Result<(), Flaw> {
+        self.put(&[audit::load_registers(values.len())])?;
+        let registers = (self.engine.mmio_base() | RING_PDP..).step_by(4);
+        for (register, value) in registers.zip(values) {
+            self.put(&[register, *value])?;
+        }
+        Ok(())
+    }
+
+    /// Copies `count` words; the last one of them is the result.
+    fn copy(&mut self, place: &mut Place, count: u64, header: u32) -> Result<u32, Flaw> {
+        let words = usize::try_from(count).map_err(|_| Flaw::Budget)?;
+        self.words_left = self.words_left.checked_sub(words).ok_or(Flaw::Budget)?;
+        let mut left = count;
+        let mut last = 0;
+        while left > 0 {
+            let (address, follow) = place.next();
+            if follow == 0 {
+                return Err(Flaw::Length { header });
+            }
+            let inside = address % PAGE_SIZE / 4;
+            let take = left.min(follow).min(PAGE_WORDS.saturating_sub(inside));
+            let start = index(inside);
+            let end = start.saturating_add(index(take));
+            let page = self.page.at(address, self.policy)?;
+            let piece = page.get(start..end).unwrap_or_default();
+            last = piece.last().copied().unwrap_or(0);
+            let put = self.output.extend_from_slice(piece, GFP_KERNEL);
+            put.map_err(|_| Flaw::Memory)?;
+            place.advance(take);
+            left = left.saturating_sub(take);
+        }
+        Ok(last)
+    }
+}
+
+/// The batches that the ring has started, one in the other.
+#[derive(Default)]
+struct Batches([Option<Place>; 2]);
+
+impl Batches {
+    fn level(&self) -> Level {
+        match self.0 {
+            [None, _] => Level::Ring,
+            [Some(_), None] => Level::First,
+            [Some(_), Some(_)] => Level::Second,
+        }
+    }
+
+    fn innermost(&mut self) -> Option<&mut Place> {
+        let [first, second] = &mut self.0;
+        second.as_mut().or(first.as_mut())
+    }
+
+    fn end(&mut self) {
+        let [first, second] = &mut self.0;
+        if second.take().is_none() {
+            *first = None;
+        }
+    }
+
+    fn call(&mut self, at: u64) -> Result<(), Flaw> {
+        let free = self.0.iter_mut().find(|batch| batch.is_none());
+        *free.ok_or(Flaw::Nesting)? = Some(Place::Batch { at });
+        Ok(())
+    }
+}
