@@ -64,6 +64,7 @@ pub mod mmio;
 pub mod opregion;
 pub mod platform;
 pub mod ports;
+pub mod ppgtt;
 pub mod region;
 pub mod types;
 mod vbt;

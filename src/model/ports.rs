@@ -4,10 +4,13 @@
 
 use kernel::prelude::*;
 
-use crate::addr::{
-    Gfn,
-    GmPage,
-    Gpa, //
+use crate::{
+    addr::{
+        Gfn,
+        GmPage,
+        Gpa, //
+    },
+    ppgtt::entry::Level, //
 };
 
 /// The memory of the virtual machine.
@@ -67,6 +70,59 @@ pub trait HostGgtt {
     fn flush_ggtt(&mut self);
 }
 
+/// A table of the GPU that shadows one of the guest's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShadowTable {
+    /// The number of the table; no other that is in use has it.
+    pub slot: u32,
+    /// Where the GPU finds it.
+    pub address: u64,
+}
+
+/// Page tables that the GPU uses for the contexts of the vGPU, in place of the guest's own. Each of
+/// their entries leads to another one of them, to a page of the guest, or to a scratch page.
+pub trait HostPpgtt {
+    /// A new table, all entries of which lead to the scratch page, by way of scratch tables.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    fn new_table(&mut self, level: Level) -> Result<ShadowTable>;
+
+    /// Where the GPU finds a table of this level all entries of which lead to the scratch page.
+    fn scratch_table(&self, level: Level) -> u64;
+
+    /// Frees a table to which no entry leads any more; the GPU may still remember it.
+    fn free_table(&mut self, table: ShadowTable);
+
+    /// Writes entry `index` of a table. `None` leads to the scratch page.
+    fn write_entry(&mut self, table: ShadowTable, index: usize, entry: Option<u64>);
+
+    /// Takes a use of frame `gfn`, which stays where it is while it has any, and returns the address
+    /// that the GPU has for it.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the frame from being used.
+    fn pin_frame(&mut self, gfn: Gfn) -> Result<u64>;
+
+    /// Gives a use of frame `gfn` back; the GPU may still remember it.
+    fn unpin_frame(&mut self, gfn: Gfn);
+
+    /// Lets writes of the guest to frame `gfn` be told; this adds up.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if no memory is there; `ENOMEM`.
+    fn watch_frame(&mut self, gfn: Gfn) -> Result;
+
+    /// Takes one [`watch_frame`](Self::watch_frame) back.
+    fn unwatch_frame(&mut self, gfn: Gfn);
+
+    /// Makes the GPU forget what it remembers of tables and of frames that have no uses.
+    fn forget_translations(&mut self);
+}
+
 /// Registers of the GPU itself.
 pub trait Hardware {
     /// Reads a register that tells the same to everyone, as a clock does.
@@ -92,6 +148,6 @@ pub trait Clock {
 }
 
 /// All ports at once.
-pub trait Env: GuestMemory + Aperture + HostGgtt + Hardware + Clock {}
+pub trait Env: GuestMemory + Aperture + HostGgtt + HostPpgtt + Hardware + Clock {}
 
-impl<T: GuestMemory + Aperture + HostGgtt + Hardware + Clock + ?Sized> Env for T {}
+impl<T> Env for T where T: GuestMemory + Aperture + HostGgtt + HostPpgtt + Hardware + Clock + ?Sized {}

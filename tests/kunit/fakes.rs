@@ -28,8 +28,11 @@ use gvt_model::{
         Clock,
         GuestMemory,
         Hardware,
-        HostGgtt, //
+        HostGgtt,
+        HostPpgtt,
+        ShadowTable, //
     },
+    ppgtt::entry::Level,
     region::Position,
     types::{
         HostResources,
@@ -45,6 +48,8 @@ use gvt_model::{
     },
 };
 use kernel::prelude::*;
+
+use crate::world::World;
 
 pub(crate) const MB: u64 = 1 << 20;
 
@@ -172,6 +177,8 @@ pub(crate) struct FakeEnv {
     pub(crate) hardware: Option<u32>,
     /// The fence that was written last.
     pub(crate) fence: Option<(usize, u64)>,
+    /// Shadow tables.
+    pub(crate) world: World,
 }
 
 impl FakeEnv {
@@ -186,6 +193,7 @@ impl FakeEnv {
             now: 0,
             hardware: None,
             fence: None,
+            world: World::new()?,
         })
     }
 
@@ -245,6 +253,44 @@ impl HostGgtt for FakeEnv {
 
     fn flush_ggtt(&mut self) {
         self.ggtt.flush_ggtt();
+    }
+}
+
+impl HostPpgtt for FakeEnv {
+    fn new_table(&mut self, level: Level) -> Result<ShadowTable> {
+        self.world.new_table(level)
+    }
+
+    fn scratch_table(&self, level: Level) -> u64 {
+        self.world.scratch_table(level)
+    }
+
+    fn free_table(&mut self, table: ShadowTable) {
+        self.world.free_table(table);
+    }
+
+    fn write_entry(&mut self, table: ShadowTable, index: usize, entry: Option<u64>) {
+        self.world.write_entry(table, index, entry);
+    }
+
+    fn pin_frame(&mut self, gfn: Gfn) -> Result<u64> {
+        self.world.pin_frame(gfn)
+    }
+
+    fn unpin_frame(&mut self, gfn: Gfn) {
+        self.world.unpin_frame(gfn);
+    }
+
+    fn watch_frame(&mut self, gfn: Gfn) -> Result {
+        self.world.watch_frame(gfn)
+    }
+
+    fn unwatch_frame(&mut self, gfn: Gfn) {
+        self.world.unwatch_frame(gfn);
+    }
+
+    fn forget_translations(&mut self) {
+        self.world.forget_translations();
     }
 }
 

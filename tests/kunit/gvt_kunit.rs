@@ -37,10 +37,13 @@ mod irq;
 mod mmio;
 mod opregion;
 mod plane;
+mod ppgtt;
 mod registers;
 mod timing;
 mod types;
 mod vgpu;
+#[cfg(any(test, CONFIG_KUNIT = "y"))]
+mod world;
 
 module! {
     type: GvtKunit,

@@ -5,13 +5,25 @@
 use std::collections::HashMap;
 
 use gvt_model::addr::{Gfn, GmPage, GmRange, Gpa};
-use gvt_model::ports::{Aperture, Clock, GuestMemory, Hardware, HostGgtt};
+use gvt_model::ports::{Aperture, Clock, GuestMemory, Hardware, HostGgtt, HostPpgtt, ShadowTable};
+use gvt_model::ppgtt::entry::Level;
 use kernel::prelude::*;
 
 /// Where guest memory starts.
 pub const MEMORY: u64 = 0x7fff_0000;
 /// Bytes of guest memory.
 pub const MEMORY_SIZE: usize = 0x4000;
+
+/// A shadow table, and the entries that do not lead to the scratch page.
+struct Table {
+    level: Level,
+    entries: HashMap<usize, u64>,
+}
+
+/// Where the GPU finds shadow tables.
+const TABLES: u64 = 1 << 44;
+/// Where it finds frames.
+const FRAMES: u64 = 1 << 45;
 
 /// The outside of a vGPU.
 pub struct Env {
@@ -27,6 +39,11 @@ pub struct Env {
     uses: HashMap<Gfn, u64>,
     /// Fences that were written.
     pub fences: u64,
+    /// The shadow tables, with their entries.
+    tables: HashMap<u32, Table>,
+    next_table: u32,
+    /// How often writes to each frame are to be told.
+    watches: HashMap<Gfn, u64>,
     clock: u32,
     /// What time it is, in nanoseconds.
     pub now: u64,
@@ -43,6 +60,9 @@ impl Env {
             targets: HashMap::new(),
             uses: HashMap::new(),
             fences: 0,
+            tables: HashMap::new(),
+            next_table: 0,
+            watches: HashMap::new(),
             clock: 0,
             now: 0,
         }
@@ -61,9 +81,8 @@ impl Env {
 
     fn at(&mut self, gpa: Gpa, length: usize) -> Result<&mut [u8]> {
         self.memory_accesses += 1;
-        // The one thing there is in guest memory is a mailbox in an OpRegion, which starts at a page below 4 GB.
-        assert_eq!((gpa.raw() % 4096, length), (0x200, 8), "not a mailbox: {length} bytes at {:#x}", gpa.raw());
-        assert!(gpa.raw() < 1 << 32, "no OpRegion is at {:#x}", gpa.raw());
+        let last = gpa.raw().checked_add(length as u64 - 1).expect("an address that there is");
+        assert_eq!(gpa.raw() / 4096, last / 4096, "{length} bytes at {:#x} are in two pages", gpa.raw());
         let start = gpa.raw().checked_sub(MEMORY).ok_or(EFAULT)?;
         let start = usize::try_from(start).map_err(|_| EFAULT)?;
         self.memory.get_mut(start..start + length).ok_or(EFAULT)
@@ -133,6 +152,68 @@ impl HostGgtt for Env {
             assert!(self.uses.get(gfn).is_some_and(|uses| *uses > 0), "{page:?} points at {gfn:?}, which is not held");
         }
     }
+}
+
+impl HostPpgtt for Env {
+    fn new_table(&mut self, level: Level) -> Result<ShadowTable> {
+        let slot = self.next_table;
+        self.next_table += 1;
+        self.tables.insert(slot, Table { level, entries: HashMap::new() });
+        Ok(ShadowTable { slot, address: TABLES + u64::from(slot) * 4096 })
+    }
+
+    fn scratch_table(&self, _level: Level) -> u64 {
+        0xdead_0000
+    }
+
+    fn free_table(&mut self, table: ShadowTable) {
+        assert!(self.tables.remove(&table.slot).is_some(), "{table:?} is freed twice");
+    }
+
+    fn write_entry(&mut self, table: ShadowTable, index: usize, entry: Option<u64>) {
+        assert!(index < 512);
+        let level = self.tables.get(&table.slot).map(|table| table.level).expect("a table that there is");
+        if let Some(entry) = entry {
+            let address = entry & 0x3fff_ffff_f000;
+            match level.below() {
+                None => assert!(self.uses.get(&Gfn::new((address - FRAMES) / 4096)).is_some_and(|uses| *uses > 0)),
+                Some(below) => {
+                    let slot = u32::try_from((address - TABLES) / 4096).expect("the number of a table");
+                    assert_eq!(self.tables.get(&slot).map(|table| table.level), Some(below));
+                    assert_eq!(entry & 0x880, 0, "{entry:#x} has a size");
+                }
+            }
+        }
+        let entries = &mut self.tables.get_mut(&table.slot).expect("a table that there is").entries;
+        match entry {
+            Some(entry) => entries.insert(index, entry),
+            None => entries.remove(&index),
+        };
+    }
+
+    fn pin_frame(&mut self, gfn: Gfn) -> Result<u64> {
+        if gfn.raw() % 2 != 0 || gfn.raw() >= 1 << 32 {
+            return Err(EFAULT);
+        }
+        *self.uses.entry(gfn).or_default() += 1;
+        Ok(FRAMES + gfn.raw() * 4096)
+    }
+
+    fn unpin_frame(&mut self, gfn: Gfn) {
+        self.release_frame(gfn);
+    }
+
+    fn watch_frame(&mut self, gfn: Gfn) -> Result {
+        *self.watches.entry(gfn).or_default() += 1;
+        Ok(())
+    }
+
+    fn unwatch_frame(&mut self, gfn: Gfn) {
+        let count = self.watches.get_mut(&gfn).filter(|count| **count > 0);
+        *count.unwrap_or_else(|| panic!("nobody watches {gfn:?}")) -= 1;
+    }
+
+    fn forget_translations(&mut self) {}
 }
 
 impl Hardware for Env {

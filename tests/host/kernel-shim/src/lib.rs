@@ -16,6 +16,7 @@ pub use files::{bitfield, build_assert, num};
 pub mod alloc;
 pub mod error;
 pub mod fmt;
+pub mod rbtree;
 pub mod testing;
 
 /// The macros of the kernel crate that are procedural.
