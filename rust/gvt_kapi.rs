@@ -14,6 +14,7 @@ const __LOG_PREFIX: &[u8] = b"kvmgt\0";
 mod bindings;
 
 pub mod alarm;
+pub mod doorbell;
 pub mod eventfd;
 pub mod kthread;
 pub mod notifier;
@@ -34,6 +35,8 @@ pub mod mdev;
 pub mod page;
 #[cfg(not(CONFIG_UML))]
 pub mod sysfs;
+#[cfg(not(CONFIG_UML))]
+pub mod table;
 #[cfg(not(CONFIG_UML))]
 pub mod trace;
 #[cfg(not(CONFIG_UML))]

@@ -25,12 +25,14 @@ use kernel::{
     },
 };
 
+pub mod context;
 pub mod engine;
 pub mod fence;
 pub mod gate;
 pub mod ggtt;
 pub mod mmio;
 pub mod ops;
+pub mod request;
 
 /// Size of the PCI configuration space that i915 takes a copy of.
 pub const CONFIG_SIZE: usize = 4096;

@@ -26,33 +26,44 @@ impl OnWorker {
     }
 }
 
+/// What a thread does.
+pub trait Body: Send + 'static {
+    /// Called on the thread; it should return soon after [`OnWorker::should_stop`] is true.
+    fn run(self, on: &OnWorker);
+}
+
+impl<F: FnOnce(&OnWorker) + Send + 'static> Body for F {
+    fn run(self, on: &OnWorker) {
+        self(on);
+    }
+}
+
 /// A running kernel thread. When this is dropped the thread is told to stop, and the drop waits
 /// until it has.
 ///
 /// # Invariants
 ///
 /// - `task` is a kthread that runs [`Self::main`], and a reference to it belongs to this.
-/// - `body` was made by `KBox::<F>::into_foreign`, and belongs to the thread once that has begun to run.
-pub struct Worker<F: FnOnce(&OnWorker) + Send + 'static> {
+/// - `body` was made by `KBox::<B>::into_foreign`, and belongs to the thread once that has begun to run.
+pub struct Worker<B: Body> {
     task: NonNull<bindings::task_struct>,
     body: *mut kernel::ffi::c_void,
-    _body: PhantomData<F>,
+    _body: PhantomData<B>,
 }
 
 // SAFETY: A kthread may be woken and stopped from any other thread.
-unsafe impl<F: FnOnce(&OnWorker) + Send + 'static> Send for Worker<F> {}
+unsafe impl<B: Body> Send for Worker<B> {}
 
 // SAFETY: As above.
-unsafe impl<F: FnOnce(&OnWorker) + Send + 'static> Sync for Worker<F> {}
+unsafe impl<B: Body> Sync for Worker<B> {}
 
-impl<F: FnOnce(&OnWorker) + Send + 'static> Worker<F> {
-    /// Starts a thread that calls `body`, which should return soon after [`OnWorker::should_stop`]
-    /// is true.
+impl<B: Body> Worker<B> {
+    /// Starts a thread that runs `body`.
     ///
     /// # Errors
     ///
     /// `ENOMEM`, `EINTR` as from `kthread_create()`.
-    pub fn spawn(name: &'static CStr, body: F) -> Result<Self> {
+    pub fn spawn(name: &'static CStr, body: B) -> Result<Self> {
         let body = KBox::new(body, GFP_KERNEL)?.into_foreign();
         let format = c"%s".as_char_ptr();
         // SAFETY: `main` takes the pointer as its argument; the format has one string, which lives
@@ -65,7 +76,7 @@ impl<F: FnOnce(&OnWorker) + Send + 'static> Worker<F> {
         };
         let task = task.inspect_err(|_| {
             // SAFETY: The thread was not made, so the body is still ours.
-            drop(unsafe { KBox::<F>::from_foreign(body) });
+            drop(unsafe { KBox::<B>::from_foreign(body) });
         })?;
         // SAFETY: The task was made just now and has not run yet.
         unsafe { bindings::get_task_struct(task.as_ptr()) };
@@ -87,16 +98,16 @@ impl<F: FnOnce(&OnWorker) + Send + 'static> Worker<F> {
 
     /// # Safety
     ///
-    /// `body` must come from `KBox::<F>::into_foreign`, and is consumed.
+    /// `body` must come from `KBox::<B>::into_foreign`, and is consumed.
     unsafe extern "C" fn main(body: *mut kernel::ffi::c_void) -> kernel::ffi::c_int {
         // SAFETY: By the requirement of this function.
-        let body = unsafe { KBox::<F>::from_foreign(body) };
-        KBox::into_inner(body)(&OnWorker(PhantomData));
+        let body = unsafe { KBox::<B>::from_foreign(body) };
+        KBox::into_inner(body).run(&OnWorker(PhantomData));
         0
     }
 }
 
-impl<F: FnOnce(&OnWorker) + Send + 'static> Drop for Worker<F> {
+impl<B: Body> Drop for Worker<B> {
     fn drop(&mut self) {
         // SAFETY: By the type invariant this is a kthread, and our reference keeps it valid if it
         // has ended.
@@ -104,7 +115,7 @@ impl<F: FnOnce(&OnWorker) + Send + 'static> Drop for Worker<F> {
         if result != 0 {
             // SAFETY: `main` returns 0, so the thread was stopped before it began, and the body is
             // still ours.
-            drop(unsafe { KBox::<F>::from_foreign(self.body) });
+            drop(unsafe { KBox::<B>::from_foreign(self.body) });
         }
         // SAFETY: By the type invariant the reference is ours to give back.
         unsafe { bindings::put_task_struct(self.task.as_ptr()) };

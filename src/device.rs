@@ -7,6 +7,7 @@ use crate::{
         self,
         GpuFolder, //
     },
+    dispatch::Dispatch,
     instance::Instance,
     partition::Partition, //
 };
@@ -21,6 +22,7 @@ use gvt_kapi::{
 use gvt_model::{
     engine::{
         EngineId,
+        EngineMap,
         Engines, //
     },
     golden::{
@@ -131,6 +133,7 @@ pub(crate) struct GvtDevice {
     pub(crate) platform: Platform,
     pub(crate) registers: RegisterMap,
     pub(crate) debugfs: GpuFolder,
+    pub(crate) dispatch: Arc<Dispatch>,
     /// Configuration space after power-on.
     config: KVec<u8>,
     host: HostResources,
@@ -176,6 +179,7 @@ impl GvtDevice {
         config.extend_from_slice(seen, GFP_KERNEL)?;
         let registers = RegisterMap::new(platform, engines, registers)?;
         let debugfs = debugfs::of_gpu(&gpu, &registers)?;
+        let dispatch = Arc::new(Dispatch::new(&gpu)?, GFP_KERNEL)?;
         let holders = KVec::with_capacity(MAX_VGPUS, GFP_KERNEL)?;
         let registry = Registry {
             pool: Pool::new(&host),
@@ -186,6 +190,7 @@ impl GvtDevice {
             platform,
             registers,
             debugfs,
+            dispatch,
             config,
             host,
             registry <- new_mutex!(registry),
@@ -330,6 +335,17 @@ impl Claim {
     /// `EINVAL` if it had another size, which it has not.
     pub(crate) fn host_config(&self) -> Result<&[u8; CONFIG_SIZE]> {
         <&[u8; CONFIG_SIZE]>::try_from(&*self.device.config).map_err(|_| EINVAL)
+    }
+
+    /// Bytes of the images of contexts, for each engine.
+    pub(crate) fn context_sizes(&self) -> EngineMap<u32> {
+        let mut sizes = EngineMap::default();
+        for engine in engines(&self.device.gpu) {
+            if let Some(id) = EngineId::from_mmio_base(engine.mmio_base()) {
+                *sizes.get_mut(id) = engine.context_size();
+            }
+        }
+        sizes
     }
 
     /// The registers of the host GPU's virtual ones.

@@ -6,12 +6,17 @@ use crate::{
     display::Clock,
     frames::Frames,
     partition::Partition,
+    shadows::Shadows,
     vgpu::Vgpu, //
 };
 use gvt_kapi::{
     i915::{
         Awake,
         Gpu, //
+    },
+    kvm::{
+        PageWatcher,
+        WriteTracker, //
     },
     vfio::Session, //
 };
@@ -26,18 +31,51 @@ use gvt_model::{
         Aperture,
         GuestMemory,
         Hardware,
-        HostGgtt, //
+        HostGgtt,
+        HostPpgtt,
+        ShadowTable, //
     },
+    ppgtt::entry::Level,
 };
 use kernel::{
     prelude::*,
     sync::Arc, //
 };
 
+/// What a virtual GPU that is open has of its machine, and of the host for it.
+pub(crate) struct Resources {
+    // Dropped first: it ends before another virtual GPU may take its place in the machine.
+    pub(crate) tracker: Pin<KBox<WriteTracker<Watcher>>>,
+    pub(crate) frames: Frames,
+    pub(crate) shadows: Shadows,
+    pub(crate) vfio: Arc<Session<Vgpu>>,
+}
+
+/// Tells a virtual GPU of the guest's writes to its page tables.
+pub(crate) struct Watcher(pub(crate) Arc<Session<Vgpu>>);
+
+impl PageWatcher for Watcher {
+    fn written(&self, gpa: u64, _data: &[u8]) {
+        self.0.device().page_written(gpa);
+    }
+
+    fn removed(&self, gfn: u64, count: u64) {
+        self.0.device().frames_removed(gfn, count);
+    }
+}
+
+/// The registers by which engines forget translations, as `drivers/gpu/drm/i915/gt/intel_tlb.c` and the
+/// PRM have them: GEN8_RTCR, GEN8_M1TCR, GEN8_M2TCR, GEN8_BTCR, GEN8_VTCR.
+const TLB_REGISTERS: [u32; 5] = [0x4260, 0x4264, 0x4268, 0x426c, 0x4270];
+/// How often such a register is read until the engine is through; each read takes a microsecond or so.
+const TLB_READS: usize = 10_000;
+
 /// The ports of the model, on top of VFIO and i915.
 pub(crate) struct Env<'a> {
     session: &'a Arc<Session<Vgpu>>,
     frames: &'a mut Frames,
+    shadows: &'a mut Shadows,
+    tracker: &'a WriteTracker<Watcher>,
     gpu: &'a Arc<Gpu>,
     partition: &'a Partition,
     clock: Clock,
@@ -48,15 +86,22 @@ pub(crate) struct Env<'a> {
 impl<'a> Env<'a> {
     /// What an access needs, for a virtual GPU that is open.
     pub(crate) fn new(
-        session: &'a Arc<Session<Vgpu>>,
-        frames: &'a mut Frames,
+        resources: &'a mut Resources,
         gpu: &'a Arc<Gpu>,
         partition: &'a Partition,
         clock: Clock,
     ) -> Self {
-        Self {
-            session,
+        let Resources {
+            tracker,
             frames,
+            shadows,
+            vfio,
+        } = resources;
+        Self {
+            session: vfio,
+            frames,
+            shadows,
+            tracker,
             gpu,
             partition,
             clock,
@@ -100,7 +145,7 @@ impl Aperture for Env<'_> {
 
 impl HostGgtt for Env<'_> {
     fn map_page(&mut self, page: GmPage, gfn: Gfn) -> Result {
-        let address = self.frames.take(self.session, self.gpu, gfn)?;
+        let address = self.frames.take(self.session, self.gpu, gfn, false)?;
         let (partition, awake) = self.awake();
         let written = partition.point(awake, page, Some(address));
         if written.is_err() {
@@ -117,7 +162,7 @@ impl HostGgtt for Env<'_> {
 
     fn release_frame(&mut self, gfn: Gfn) {
         if self.frames.release(gfn) {
-            self.flush_ggtt();
+            self.forget_translations();
         }
     }
 
@@ -125,6 +170,61 @@ impl HostGgtt for Env<'_> {
         let (partition, awake) = self.awake();
         partition.flush(awake);
         self.frames.forget();
+    }
+}
+
+impl HostPpgtt for Env<'_> {
+    fn new_table(&mut self, level: Level) -> Result<ShadowTable> {
+        self.shadows.make(level)
+    }
+
+    fn scratch_table(&self, level: Level) -> u64 {
+        self.shadows.scratch(level)
+    }
+
+    fn free_table(&mut self, table: ShadowTable) {
+        if self.shadows.retire(table) {
+            self.forget_translations();
+        }
+    }
+
+    fn write_entry(&mut self, table: ShadowTable, index: usize, entry: Option<u64>) {
+        self.shadows.write(table, index, entry);
+    }
+
+    fn pin_frame(&mut self, gfn: Gfn) -> Result<u64> {
+        self.frames.take(self.session, self.gpu, gfn, true)
+    }
+
+    fn unpin_frame(&mut self, gfn: Gfn) {
+        if self.frames.release(gfn) {
+            self.forget_translations();
+        }
+    }
+
+    fn watch_frame(&mut self, gfn: Gfn) -> Result {
+        self.tracker.watch(gfn.raw())
+    }
+
+    fn unwatch_frame(&mut self, gfn: Gfn) {
+        // The frame was watched, so memory is there, and this does not fail.
+        let _ = self.tracker.unwatch(gfn.raw());
+    }
+
+    fn forget_translations(&mut self) {
+        let (_, awake) = self.awake();
+        for register in TLB_REGISTERS {
+            // These are registers that there are, and where the engine is not nothing is to be done.
+            let _ = awake.write(register, 1);
+        }
+        for register in TLB_REGISTERS {
+            let mut reads = (0..TLB_READS).map(|_| awake.read(register));
+            let _ = reads.find(|value| !matches!(value, Ok(value) if value & 1 != 0));
+        }
+        let (partition, awake) = self.awake();
+        partition.flush(awake);
+        self.frames.forget_all();
+        self.shadows.forget();
     }
 }
 

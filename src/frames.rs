@@ -29,8 +29,9 @@ use kernel::{
     },
 };
 
-/// How many pages may wait for the GPU to forget them.
+/// How many pages may wait for the GPU to forget them: of the GGTT, and of page tables too.
 const MAX_STALE: usize = 64;
+const MAX_LINGERING: usize = 256;
 
 /// For how long nothing is pinned after pages were taken away. VFIO looks at once whether any are
 /// pinned again, and stops the whole machine if a guest manages to have it so ten times.
@@ -41,6 +42,8 @@ pub(crate) struct Frames {
     used: RBTree<Gfn, Frame>,
     /// Frames without uses, of which the GPU may still remember the address.
     stale: KVec<DmaPages<Vgpu>>,
+    /// Those that page tables of contexts led to, which the GPU remembers for longer.
+    lingering: KVec<DmaPages<Vgpu>>,
     /// When pages were taken away last, if that may not be long ago.
     paused: Option<Instant<Monotonic>>,
 }
@@ -48,6 +51,8 @@ pub(crate) struct Frames {
 struct Frame {
     pages: DmaPages<Vgpu>,
     uses: usize,
+    /// Whether page tables of contexts have led to it.
+    in_tables: bool,
 }
 
 impl Frames {
@@ -60,11 +65,13 @@ impl Frames {
         Ok(Self {
             used: RBTree::new(),
             stale: KVec::with_capacity(MAX_STALE, GFP_KERNEL)?,
+            lingering: KVec::with_capacity(MAX_LINGERING, GFP_KERNEL)?,
             paused: None,
         })
     }
 
-    /// Takes a use of a frame, and returns the address that the GPU has for it.
+    /// Takes a use of a frame, for the GGTT or for page tables, and returns the address that the GPU has
+    /// for it.
     ///
     /// # Errors
     ///
@@ -74,16 +81,22 @@ impl Frames {
         session: &Arc<Session<Vgpu>>,
         gpu: &Arc<Gpu>,
         gfn: Gfn,
+        in_tables: bool,
     ) -> Result<u64> {
         if let Some(frame) = self.used.get_mut(&gfn) {
             frame.uses = frame.uses.checked_add(1).ok_or(EOVERFLOW)?;
+            frame.in_tables |= in_tables;
             return Ok(frame.pages.address());
         }
         self.wait_out_pause();
         let iova = gfn.raw().checked_mul(PAGE_SIZE).ok_or(EFAULT)?;
         let pages = DmaPages::page(session.clone(), gpu.clone(), iova)?;
         let address = pages.address();
-        let frame = Frame { pages, uses: 1 };
+        let frame = Frame {
+            pages,
+            uses: 1,
+            in_tables,
+        };
         self.used
             .try_create_and_insert(gfn, frame, GFP_KERNEL_ACCOUNT)?;
         Ok(address)
@@ -112,8 +125,8 @@ impl Frames {
         }
     }
 
-    /// Gives a use back. A frame without uses stays where it is until [`forget`](Self::forget);
-    /// true if that should be at once, because many wait.
+    /// Gives a use back. A frame without uses stays where it is until it is forgotten; true if that should
+    /// be at once, because many wait.
     pub(crate) fn release(&mut self, gfn: Gfn) -> bool {
         let Some(frame) = self.used.get_mut(&gfn) else {
             return false;
@@ -121,28 +134,39 @@ impl Frames {
         frame.uses = frame.uses.saturating_sub(1);
         if frame.uses == 0 {
             if let Some(frame) = self.used.remove(&gfn) {
+                let list = if frame.in_tables {
+                    &mut self.lingering
+                } else {
+                    &mut self.stale
+                };
                 // There is room: whoever was told that many wait has made it.
-                let _ = self.stale.push(frame.pages, GFP_KERNEL);
+                let _ = list.push(frame.pages, GFP_KERNEL);
             }
         }
-        self.stale.len() >= MAX_STALE
+        self.stale.len() >= MAX_STALE || self.lingering.len() >= MAX_LINGERING
     }
 
-    /// Lets go of frames without uses: the GPU has forgotten them.
+    /// Lets go of frames without uses that only the GGTT led to: the GPU has forgotten what that was.
     pub(crate) fn forget(&mut self) {
         self.stale.clear();
+    }
+
+    /// Lets go of all frames without uses: the GPU has forgotten all translations.
+    pub(crate) fn forget_all(&mut self) {
+        self.forget();
+        self.lingering.clear();
     }
 
     /// Lets go of all frames: no entry points at any, and the GPU has been told.
     pub(crate) fn clear(&mut self) {
         self.used = RBTree::new();
-        self.forget();
+        self.forget_all();
     }
 
     /// Whether a frame in `gone` is in use, or some frame is not forgotten yet.
     pub(crate) fn touch(&self, gone: Range<u64>) -> bool {
         let first = self.used.cursor_lower_bound(&Gfn::new(gone.start));
         let used = first.is_some_and(|cursor| gone.contains(&cursor.current().0.raw()));
-        used || !self.stale.is_empty()
+        used || !self.stale.is_empty() || !self.lingering.is_empty()
     }
 }

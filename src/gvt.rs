@@ -29,13 +29,16 @@ use kernel::{
 
 mod debugfs;
 mod device;
+mod dispatch;
 mod display;
 mod env;
 mod frames;
 mod instance;
 mod irq;
+mod occupancy;
 mod partition;
 mod screen;
+mod shadows;
 mod trace;
 mod user;
 mod vfio;

@@ -8,15 +8,24 @@ use crate::{
         Claim,
         GvtDevice, //
     },
+    dispatch::{
+        Dispatch,
+        Membership, //
+    },
     display::{
         Clock,
         Heartbeat, //
     },
-    env::Env,
+    env::{
+        Env,
+        Resources,
+        Watcher, //
+    },
     frames::Frames,
     irq::Triggers,
     partition::Partition,
     screen::Screen,
+    shadows::Shadows,
     trace, //
 };
 use gvt_kapi::{
@@ -24,10 +33,8 @@ use gvt_kapi::{
     i915::ggtt::Space,
     kvm::{
         Kvm,
-        PageWatcher,
         WriteTracker, //
     },
-    page::PageRef,
     ratelimit::RateLimit,
     vfio, //
 };
@@ -35,10 +42,6 @@ use gvt_model::{
     addr::{
         GmRange,
         PAGE_SIZE, //
-    },
-    display::plane::{
-        Layer,
-        Plane, //
     },
     edid::mode::Mode,
     effect::{
@@ -58,7 +61,6 @@ use gvt_model::{
     weight::Weight, //
 };
 use kernel::{
-    mm::virt::VmaNew,
     new_mutex,
     prelude::*,
     sync::{
@@ -76,6 +78,9 @@ use kernel::{
         Delta, //
     },
 };
+
+mod vmm;
+mod work;
 
 /// For how many milliseconds a withdrawal of guest memory waits for the state.
 const WITHDRAWAL_PATIENCE: usize = 500;
@@ -96,6 +101,7 @@ pub(crate) struct Vgpu {
     aperture: Mutex<Option<Arc<Partition>>>,
     #[pin]
     pub(crate) triggers: Triggers,
+    dispatch: Arc<Dispatch>,
     clock: Clock,
     #[pin]
     warnings: RateLimit,
@@ -116,14 +122,14 @@ struct State {
 
 impl State {
     fn withdraw(&mut self, start: u64, length: u64, clock: Clock) {
-        let (Some(Session { frames, vfio, .. }), Some(claim)) = (&mut self.session, &self.claim)
+        let (Some(Session { resources, .. }), Some(claim)) = (&mut self.session, &self.claim)
         else {
             return;
         };
         let end = start.saturating_add(length).div_ceil(PAGE_SIZE);
-        if frames.touch(start / PAGE_SIZE..end) {
-            frames.pause();
-            let mut env = Env::new(vfio, frames, claim.gpu(), &claim.partition, clock);
+        if resources.frames.touch(start / PAGE_SIZE..end) {
+            resources.frames.pause();
+            let mut env = Env::new(resources, claim.gpu(), &claim.partition, clock);
             self.model.withdraw(start, length, &mut env);
         }
     }
@@ -131,22 +137,13 @@ impl State {
 
 /// What lasts from open to close.
 struct Session {
-    // Dropped first: it ends before another virtual GPU may take its place in the machine.
-    _tracker: Pin<KBox<WriteTracker<Untracked>>>,
+    // Dropped first: what watches pages of the machine ends before another virtual GPU may take its place.
+    resources: Resources,
     _attachment: Attachment,
     heartbeat: Heartbeat,
     screen: Screen,
-    frames: Frames,
-    vfio: Arc<vfio::Session<Vgpu>>,
-}
-
-/// Watches no page: a guest has no page tables of its own before its GPU runs work.
-struct Untracked;
-
-impl PageWatcher for Untracked {
-    fn written(&self, _gpa: u64, _data: &[u8]) {}
-
-    fn removed(&self, _gfn: u64, _count: u64) {}
+    /// Its place among those that share the engines; none while it closes.
+    membership: Option<Membership>,
 }
 
 impl Vgpu {
@@ -170,7 +167,9 @@ impl Vgpu {
             high: range_of(partition.high())?,
             fences: conf.fences,
             resolution: conf.resolution,
+            context_sizes: &claim.context_sizes(),
         })?;
+        let dispatch = claim.host().dispatch.clone();
         let aperture = partition.clone();
         let state = State {
             model,
@@ -187,6 +186,7 @@ impl Vgpu {
             withdrawals: Atomic::new(0),
             aperture <- new_mutex!(Some(aperture)),
             triggers <- Triggers::new(),
+            dispatch,
             clock: Clock::new(),
             warnings <- RateLimit::new(),
         }? Error))
@@ -254,18 +254,25 @@ impl Vgpu {
         let host = self.host()?;
         // Both without the lock: the registry's comes before it, and KVM waits for callbacks that
         // may want it.
+        let gpu = host.gpu.clone();
         let attachment = host.attach(self.id, kvm.id())?;
-        let tracker = KBox::pin_init(WriteTracker::new(kvm, Untracked), GFP_KERNEL)?;
-        let frames = Frames::new()?;
+        let watcher = Watcher(vfio.clone());
+        let resources = Resources {
+            tracker: KBox::pin_init(WriteTracker::new(kvm, watcher), GFP_KERNEL)?,
+            frames: Frames::new()?,
+            shadows: Shadows::new(&gpu)?,
+            vfio: vfio.clone(),
+        };
         let heartbeat = Heartbeat::new(vfio.clone())?;
+        let weight = self.weight();
+        let membership = Membership::new(&self.dispatch, self.id, weight, &vfio)?;
         let mut state = self.state();
         state.session = Some(Session {
-            _tracker: tracker,
+            resources,
             _attachment: attachment,
             heartbeat,
             screen: Screen::new(),
-            frames,
-            vfio,
+            membership: Some(membership),
         });
         state.started = true;
         Ok(())
@@ -273,6 +280,14 @@ impl Vgpu {
 
     /// Ends the session.
     pub(crate) fn stop(&self) {
+        // Without the lock: it ends when the GPU has no work of this one any more, and to take that over
+        // the lock is needed.
+        let membership = self
+            .state()
+            .session
+            .as_mut()
+            .and_then(|session| session.membership.take());
+        drop(membership);
         let session = {
             let mut state = self.state();
             let State {
@@ -281,12 +296,16 @@ impl Vgpu {
                 claim,
                 ..
             } = &mut *state;
-            model.close();
+            if let (Some(session), Some(claim)) = (session, &*claim) {
+                let resources = &mut session.resources;
+                let mut env = Env::new(resources, claim.gpu(), &claim.partition, self.clock);
+                model.close(claim.registers(), &mut env);
+            }
             // Before the pages that the entries point at are let go.
             if let Some(claim) = claim {
                 claim.partition.scrub(&claim.gpu().wake());
             }
-            session.take()
+            state.session.take()
         };
         // KVM waits for callbacks to end, and so does the alarm; those may want the lock.
         drop(session);
@@ -316,10 +335,15 @@ impl Vgpu {
             ..
         } = &mut *state;
         let claim = claim.as_ref().ok_or(ENODEV)?;
-        model.reset(claim.registers());
-        claim.partition.scrub(&claim.gpu().wake());
+        // Without a session it is as after a reset already.
         if let Some(session) = session {
-            session.frames.clear();
+            let resources = &mut session.resources;
+            model.reset(
+                claim.registers(),
+                &mut Env::new(resources, claim.gpu(), &claim.partition, self.clock),
+            );
+            claim.partition.scrub(&claim.gpu().wake());
+            session.resources.frames.clear();
             session.heartbeat.set(self.clock, model.next_blank());
         }
         Ok(())
@@ -339,7 +363,7 @@ impl Vgpu {
     pub(crate) fn frames_in_use(&self) -> usize {
         let state = self.state();
         let session = state.session.as_ref();
-        session.map_or(0, |session| session.frames.count())
+        session.map_or(0, |session| session.resources.frames.count())
     }
 
     /// Begins to count accesses to each register, or ends that.
@@ -421,13 +445,13 @@ impl Vgpu {
             effects,
             ..
         } = &mut *state;
-        let Session { frames, vfio, .. } = session.as_mut().ok_or(EFAULT)?;
+        let Session { resources, .. } = session.as_mut().ok_or(EFAULT)?;
         let claim = claim.as_ref().ok_or(EFAULT)?;
         let result = body(
             model,
             &mut model::Host {
                 registers: claim.registers(),
-                env: &mut Env::new(vfio, frames, claim.gpu(), &claim.partition, self.clock),
+                env: &mut Env::new(resources, claim.gpu(), &claim.partition, self.clock),
                 effects,
             },
         );
@@ -482,7 +506,7 @@ impl Vgpu {
                     dev_info!(device, "vGPU {}: {note}\n", self.id);
                 }
                 Note::Untracked { .. } => {}
-                Note::Refused { .. } | Note::Failsafe(_) => {
+                Note::Refused { .. } | Note::Hang { .. } | Note::Failsafe(_) => {
                     guest_warn!(self.warnings, device, "vGPU {}: {note}\n", self.id);
                 }
             }
@@ -495,6 +519,9 @@ impl Vgpu {
         if effects.injects_msi() {
             let sent = self.triggers.fire(Vector::Msi);
             trace::message(self.id, sent);
+        }
+        for engine in effects.kicks().iter() {
+            self.dispatch.kick(engine);
         }
     }
 
@@ -522,75 +549,6 @@ impl Vgpu {
             fsleep(Delta::from_millis(1));
         }
         self.withdrawals.fetch_sub(1, Full);
-    }
-
-    /// Maps all of `vma`, `length` bytes, to page `page` of the device's file and those after it.
-    ///
-    /// # Errors
-    ///
-    /// `EINVAL` unless all of it is the guest's part of the aperture; `ENOMEM`; `ENODEV` if the
-    /// device is removed.
-    pub(crate) fn map_aperture(&self, vma: &VmaNew, page: u64, length: u64) -> Result {
-        let partition = self.aperture.lock().clone().ok_or(ENODEV)?;
-        let offset = model::mmap_range(range_of(partition.low())?, page, length)?;
-        partition.low().aperture_mmap(vma, offset)
-    }
-
-    /// What a layer of the screen shows, and the number of it; `None` if it is off.
-    ///
-    /// # Errors
-    ///
-    /// `EINVAL` if it is something that cannot be told, for which the kernel log has the reason, or
-    /// in memory that is not there; `ENOMEM`; `ENODEV` if the device is removed.
-    pub(crate) fn plane(&self, layer: Layer) -> Result<Option<(Plane, u32)>> {
-        let mut state = self.state();
-        let State {
-            model,
-            session,
-            claim,
-            ..
-        } = &mut *state;
-        let claim = claim.as_ref().ok_or(ENODEV)?;
-        let screen = &mut session.as_mut().ok_or(ENODEV)?.screen;
-        let plane = model.plane(layer, claim.registers().platform());
-        let plane = plane.map_err(|fault| {
-            guest_warn!(
-                self.warnings,
-                claim.gpu().device(),
-                "vGPU {}: {fault}, of which no VMM can be told\n",
-                self.id
-            );
-            EINVAL
-        })?;
-        plane
-            .map(|plane| Ok((plane, screen.number(model, &plane)?)))
-            .transpose()
-    }
-
-    /// The pages of the plane with this number.
-    ///
-    /// # Errors
-    ///
-    /// `EINVAL` if no plane has that number, or its memory is used for something else by now;
-    /// `ENOMEM`.
-    pub(crate) fn pages(&self, number: u32) -> Result<KVVec<PageRef>> {
-        let state = self.state();
-        let session = state.session.as_ref().ok_or(EINVAL)?;
-        session.screen.pages(number, &session.frames)
-    }
-
-    /// Tells the VMM that the device is to be removed; says so in the log where nobody listens.
-    pub(crate) fn ask_to_release(&self, count: u32) {
-        if self.triggers.fire(Vector::Request) || count > 0 {
-            return;
-        }
-        if let Some(claim) = &self.state().claim {
-            dev_notice!(
-                claim.gpu().device(),
-                "vGPU {}: to be removed, but its user does not listen to the request interrupt; waiting for it to close\n",
-                self.id
-            );
-        }
     }
 }
 

@@ -12,10 +12,15 @@
 struct atomic_notifier_head;
 struct dentry;
 struct device;
+struct dma_fence;
 struct drm_i915_private;
 struct drm_mm_node;
 struct file_operations;
 struct i915_fence_reg;
+struct i915_ppgtt;
+struct i915_request;
+struct dma_fence_cb;
+struct intel_context;
 struct intel_engine_cs;
 struct kvm;
 struct page;
@@ -123,5 +128,35 @@ u32 gvt_helper_engine_mmio_base(struct intel_engine_cs *engine);
 u32 gvt_helper_engine_context_size(struct intel_engine_cs *engine);
 const char *gvt_helper_engine_name(struct intel_engine_cs *engine);
 struct atomic_notifier_head *gvt_helper_engine_notifier(struct intel_engine_cs *engine);
+
+/* submission.c: contexts */
+void *gvt_helper_engine_map_default(struct intel_engine_cs *engine);
+void gvt_helper_engine_unmap_default(struct intel_engine_cs *engine, void *state);
+struct i915_ppgtt *gvt_helper_ppgtt_create(struct drm_i915_private *i915);
+void gvt_helper_ppgtt_put(struct i915_ppgtt *ppgtt);
+struct intel_context *gvt_helper_context_create(struct intel_engine_cs *engine);
+void gvt_helper_context_put(struct intel_context *context);
+void gvt_helper_context_set_ppgtt(struct intel_context *context, struct i915_ppgtt *ppgtt);
+void gvt_helper_context_set_ring_size(struct intel_context *context, u32 size);
+void gvt_helper_context_run_alone(struct intel_context *context);
+int gvt_helper_context_pin(struct intel_context *context);
+void gvt_helper_context_unpin(struct intel_context *context);
+u32 *gvt_helper_context_state(struct intel_context *context);
+void gvt_helper_context_set_addressing(struct intel_context *context, u32 mode);
+
+/* submission.c: requests */
+struct i915_request *gvt_helper_request_create(struct intel_context *context);
+int gvt_helper_request_begin(struct i915_request *request);
+u32 *gvt_helper_request_room(struct i915_request *request, u32 words);
+void gvt_helper_request_add(struct i915_request *request);
+void gvt_helper_request_get(struct i915_request *request);
+void gvt_helper_request_put(struct i915_request *request);
+void gvt_helper_request_prioritise(struct i915_request *request, int priority);
+int gvt_helper_request_notify(struct i915_request *request, struct dma_fence_cb *callback,
+			      void (*done)(struct dma_fence *fence, struct dma_fence_cb *callback));
+bool gvt_helper_request_forget(struct i915_request *request, struct dma_fence_cb *callback);
+bool gvt_helper_request_is_done(struct i915_request *request);
+int gvt_helper_request_error(struct i915_request *request);
+struct intel_context *gvt_helper_request_context(struct i915_request *request);
 
 #endif

@@ -3,6 +3,8 @@
 //! The engines of the GPU, and news of which context runs on them.
 
 use super::{
+    context::ContextId,
+    request::context_of,
     text,
     Gpu, //
 };
@@ -64,28 +66,62 @@ impl Engine<'_> {
         unsafe { bindings::gvt_helper_engine_context_size(self.raw.as_ptr()) }
     }
 
-    /// Tells `target` when a context gets on or off the engine, in atomic context, for as long as
-    /// the result lives.
-    pub fn notify<N: Notified>(
+    /// Tells `target` when a context gets on or off the engine, for as long as the result lives.
+    pub fn watch<W: ContextWatcher>(
         &self,
-        target: N,
-    ) -> impl PinInit<ContextNotifier<N>, Error> + use<N> {
+        target: W,
+    ) -> impl PinInit<ContextNotifier<W>, Error> + use<W> {
         // SAFETY: Engines live as long as the device.
         let head = unsafe { bindings::gvt_helper_engine_notifier(self.raw.as_ptr()) };
         let gpu = self.gpu.clone();
         try_pin_init!(ContextNotifier {
             // SAFETY: `_gpu` keeps the device, and with it the chain, until the notifier is gone.
-            _notifier <- unsafe { AtomicNotifier::new(head, target) },
+            _notifier <- unsafe { AtomicNotifier::new(head, Watched(target)) },
             _gpu: gpu,
         })
+    }
+
+    /// The device that it is of.
+    pub fn gpu(&self) -> &Arc<Gpu> {
+        self.gpu
+    }
+
+    pub(super) fn as_raw(&self) -> *mut bindings::intel_engine_cs {
+        self.raw.as_ptr()
+    }
+}
+
+/// What wants to know which context is on an engine.
+pub trait ContextWatcher: Send + Sync {
+    /// A context got on the engine, or off it. Runs in atomic context, with interrupts off.
+    fn switched(&self, context: ContextId, on: bool);
+}
+
+/// What stands on the chain for a watcher.
+struct Watched<W: ContextWatcher>(W);
+
+/// `INTEL_CONTEXT_SCHEDULE_IN` and `INTEL_CONTEXT_SCHEDULE_OUT`.
+const SCHEDULE_IN: usize = 0;
+const SCHEDULE_OUT: usize = 1;
+
+impl<W: ContextWatcher> Notified for Watched<W> {
+    fn notified(&self, action: usize, data: *mut kernel::ffi::c_void) {
+        let on = match action {
+            SCHEDULE_IN => true,
+            SCHEDULE_OUT => false,
+            _ => return,
+        };
+        // SAFETY: The chain is that of an engine, and this is what it gave.
+        let context = unsafe { context_of(data) };
+        self.0.switched(context, on);
     }
 }
 
 /// A callback on an engine's chain of context switches.
 #[pin_data]
-pub struct ContextNotifier<N: Notified> {
+pub struct ContextNotifier<W: ContextWatcher> {
     // Dropped first: the chain is part of the device.
     #[pin]
-    _notifier: AtomicNotifier<N>,
+    _notifier: AtomicNotifier<Watched<W>>,
     _gpu: Arc<Gpu>,
 }

@@ -161,6 +161,8 @@ pub enum Flaw {
     },
     /// The host has no memory for it.
     Memory,
+    /// The GPU did not get through with it.
+    Hang,
 }
 
 impl Flaw {
@@ -187,7 +189,8 @@ impl Flaw {
                 out,
                 "the {engine:?} context at {lrca:#x} is not, or not all, in the graphics memory of the vGPU"
             ),
-            Self::Memory => write!(out, "the host has no memory for the commands"),
+            Self::Memory => write!(out, "the host has no memory for it"),
+            Self::Hang => write!(out, "the GPU did not get through with it"),
         }
     }
 }

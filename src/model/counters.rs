@@ -57,6 +57,18 @@ counters! {
         refused_mixed_page_sizes,
         /// [`Refusal::PhysicalAddresses`].
         refused_physical_addresses,
+        /// [`Refusal::NotEnabled`], [`Refusal::NoContext`] and [`Refusal::QueueFull`].
+        refused_submission,
+        /// Contexts that were submitted.
+        submissions,
+        /// Words of commands that were looked at and run.
+        commands,
+        /// Contexts that are done.
+        completions,
+        /// Times that an engine came to a halt, as work of the guest's could not be done.
+        hangs,
+        /// Writes to page tables that trapped.
+        table_writes,
         /// Accesses that failed; the causes follow.
         faults,
         /// [`GuestFault::NoRegion`].
@@ -87,6 +99,9 @@ impl Counters {
             Refusal::NotForUsers => &mut self.refused_not_for_users,
             Refusal::MixedPageSizes => &mut self.refused_mixed_page_sizes,
             Refusal::PhysicalAddresses => &mut self.refused_physical_addresses,
+            Refusal::NotEnabled | Refusal::NoContext | Refusal::QueueFull => {
+                &mut self.refused_submission
+            }
         });
     }
 

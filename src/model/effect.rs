@@ -4,7 +4,14 @@
 
 use core::fmt;
 
-use crate::interrupt::Event;
+use crate::{
+    cmd::Flaw,
+    engine::{
+        EngineId,
+        Engines, //
+    },
+    interrupt::Event, //
+};
 
 /// What the driver has to do for a vGPU, once it has let go of the vGPU's lock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -13,6 +20,7 @@ pub struct Effects {
     any: bool,
     inject_msi: bool,
     retime: bool,
+    kicks: Engines,
     notes: [Option<Note>; NOTES],
     raised: [Option<Raised>; EVENTS],
 }
@@ -33,6 +41,7 @@ impl Effects {
             any: false,
             inject_msi: false,
             retime: false,
+            kicks: Engines::NONE,
             notes: [None; NOTES],
             raised: [None; EVENTS],
         }
@@ -59,6 +68,11 @@ impl Effects {
         self.retime
     }
 
+    /// The engines that the guest has new work for.
+    pub const fn kicks(&self) -> Engines {
+        self.kicks
+    }
+
     /// What to tell the administrator. This must be rate limited: a guest can cause as many as it
     /// likes.
     pub fn notes(&self) -> impl Iterator<Item = &Note> {
@@ -78,6 +92,11 @@ impl Effects {
     pub(crate) fn retime(&mut self) {
         self.any = true;
         self.retime = true;
+    }
+
+    pub(crate) fn kick(&mut self, engine: EngineId) {
+        self.any = true;
+        self.kicks = self.kicks.with(engine);
     }
 
     pub(crate) fn raise(&mut self, event: Event, bit: u8) {
@@ -112,6 +131,13 @@ pub enum Note {
         /// Why not.
         reason: Refusal,
     },
+    /// Work of the guest's is not done; to the guest it looks as if the engine hangs.
+    Hang {
+        /// The engine.
+        engine: EngineId,
+        /// Why it is not done.
+        flaw: Flaw,
+    },
     /// All registers are plain memory until the next reset of the device.
     Failsafe(Failsafe),
 }
@@ -129,6 +155,13 @@ pub enum Refusal {
     MixedPageSizes,
     /// Tiled resources are translated with physical addresses.
     PhysicalAddresses,
+    /// Execution lists are not enabled on the engine.
+    NotEnabled,
+    /// It is no submission that an engine could take: there is no first context, or one has no page
+    /// tables of its own.
+    NoContext,
+    /// The engine has as many submissions as it takes.
+    QueueFull,
 }
 
 /// Why a vGPU fails safe.
@@ -156,6 +189,9 @@ impl Note {
                 "register {offset:#x} does not take {value:#x}: {}",
                 reason.why()
             ),
+            Self::Hang { engine, flaw } => {
+                write!(out, "{engine:?} does no more until the guest resets it: {flaw}")
+            }
             Self::Failsafe(reason) => {
                 write!(out, "out of order until it is reset: {}", reason.why())
             }
@@ -171,6 +207,9 @@ impl Refusal {
             Self::NotForUsers => "user batches must not get at that register",
             Self::MixedPageSizes => "64 KiB pages are for all page tables or for none",
             Self::PhysicalAddresses => "tiled resources need virtual addresses",
+            Self::NotEnabled => "execution lists are not enabled on this engine",
+            Self::NoContext => "there is no context with page tables of its own",
+            Self::QueueFull => "the engine has two submissions that it did not begin with",
         }
     }
 }

@@ -71,8 +71,63 @@ impl EngineId {
     }
 }
 
+/// Something for each engine.
+#[derive(Debug, Default)]
+pub struct EngineMap<T>([T; 5]);
+
+impl<T> EngineMap<T> {
+    /// What `of` makes for each engine.
+    pub fn new(of: impl FnMut(EngineId) -> T) -> Self {
+        Self(EngineId::ALL.map(of))
+    }
+
+    /// What `of` makes for each engine.
+    ///
+    /// # Errors
+    ///
+    /// That of `of`.
+    pub fn try_new<E>(mut of: impl FnMut(EngineId) -> Result<T, E>) -> Result<Self, E> {
+        Ok(Self([
+            of(EngineId::Rcs0)?,
+            of(EngineId::Bcs0)?,
+            of(EngineId::Vcs0)?,
+            of(EngineId::Vcs1)?,
+            of(EngineId::Vecs0)?,
+        ]))
+    }
+
+    /// That of an engine.
+    pub fn get(&self, id: EngineId) -> &T {
+        let [rcs0, bcs0, vcs0, vcs1, vecs0] = &self.0;
+        match id {
+            EngineId::Rcs0 => rcs0,
+            EngineId::Bcs0 => bcs0,
+            EngineId::Vcs0 => vcs0,
+            EngineId::Vcs1 => vcs1,
+            EngineId::Vecs0 => vecs0,
+        }
+    }
+
+    /// That of an engine.
+    pub fn get_mut(&mut self, id: EngineId) -> &mut T {
+        let [rcs0, bcs0, vcs0, vcs1, vecs0] = &mut self.0;
+        match id {
+            EngineId::Rcs0 => rcs0,
+            EngineId::Bcs0 => bcs0,
+            EngineId::Vcs0 => vcs0,
+            EngineId::Vcs1 => vcs1,
+            EngineId::Vecs0 => vecs0,
+        }
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = (EngineId, &T)> {
+        EngineId::ALL.into_iter().zip(&self.0)
+    }
+}
+
 /// A set of engines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Engines(u8);
 
 impl Engines {
@@ -82,6 +137,16 @@ impl Engines {
     /// These and another one.
     pub const fn with(self, id: EngineId) -> Self {
         Self(self.0 | id.bit())
+    }
+
+    /// These and others.
+    pub const fn and(self, others: Self) -> Self {
+        Self(self.0 | others.0)
+    }
+
+    /// Whether there is none.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
     }
 
     /// Whether the engine is one of them.

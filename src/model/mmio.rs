@@ -8,11 +8,11 @@
 
 mod accesses;
 pub(crate) mod file;
-mod ggtt;
+pub(crate) mod ggtt;
 mod handlers;
 pub mod map;
 mod pvinfo;
-mod registers;
+pub(crate) mod registers;
 pub mod row;
 pub mod switched;
 mod table;
@@ -55,19 +55,31 @@ use crate::{
         GGTT_OFFSET,
         MMIO_SIZE, //
     },
-    ports::HostGgtt,
+    ports::Env,
     region::Position,
     vgpu::{
         Host,
         Setup, //
     },
+    work::{
+        Parts,
+        Work, //
+    },
 };
 use accesses::Accesses;
 use ggtt::Ggtt;
+pub(crate) use handlers::{
+    copies,
+    moves, //
+};
 use map::RegisterMap;
 pub(crate) use pvinfo::MAGIC;
 use registers::Registers;
 
+const RING_ELSP: u32 = 0x230;
+/// Whether there are pages of 64 KiB.
+const GAMW_ECO_DEV_RW_IA: u32 = 0x4080;
+const GAMW_64K_PAGES: u32 = 0xf;
 /// `GFX_FLSH_CNTL`: i915 writes it after each burst of page table entries.
 const GFX_FLSH_CNTL: Range<u64> = 0x10_1008..0x10_100c;
 
@@ -76,6 +88,7 @@ pub(crate) struct Bar0 {
     size: u64,
     registers: KBox<Registers>,
     ggtt: Ggtt,
+    work: KBox<Work>,
 }
 
 /// What is at an offset of BAR0.
@@ -99,13 +112,89 @@ impl Bar0 {
             size: setup.bar0_size,
             registers: Registers::new(setup)?,
             ggtt: Ggtt::new(window, setup.low, setup.high)?,
+            work: Work::new(setup.context_sizes)?,
         })
     }
 
     /// Back to the state after [`Bar0::new`].
-    pub(crate) fn reset(&mut self, map: &RegisterMap) {
+    pub(crate) fn reset(&mut self, map: &RegisterMap, env: &mut dyn Env) {
+        self.stop_work(map, env);
         self.registers.reset(map);
         self.ggtt.clear();
+    }
+
+    /// Forgets all work, and the page tables of the contexts.
+    pub(crate) fn stop_work(&mut self, map: &RegisterMap, env: &mut dyn Env) {
+        let (work, mut parts) = self.work(map, env);
+        work.reset(map.engines(), &mut parts);
+        work.ppgtt.clear(&mut *parts.env);
+    }
+
+    /// The work, and what it needs.
+    pub(crate) fn work<'a>(
+        &'a mut self,
+        map: &'a RegisterMap,
+        env: &'a mut dyn Env,
+    ) -> (&'a mut Work, Parts<'a>) {
+        let parts = Parts {
+            registers: &mut self.registers,
+            ggtt: &self.ggtt,
+            map,
+            env,
+        };
+        (&mut self.work, parts)
+    }
+
+    /// The work.
+    pub(crate) fn work_of(&self) -> &Work {
+        &self.work
+    }
+
+    /// See [`Vgpu::page_written`](crate::vgpu::Vgpu::page_written).
+    pub(crate) fn page_written(&mut self, gfn: Gfn, env: &mut dyn Env) {
+        count(&mut self.registers.counters.table_writes);
+        self.work.ppgtt.written(gfn, env);
+    }
+
+    /// See [`Vgpu::frames_removed`](crate::vgpu::Vgpu::frames_removed).
+    pub(crate) fn frames_removed(&mut self, first: u64, count: u64) {
+        self.work.ppgtt.removed(first, count);
+    }
+
+    /// Does what a register was written for.
+    #[inline(never)]
+    fn serve(&mut self, host: &mut Host<'_>) {
+        let requests = core::mem::take(&mut self.registers.requests);
+        let gamw = self.registers.file.get(GAMW_ECO_DEV_RW_IA);
+        let Host {
+            registers,
+            env,
+            effects,
+        } = host;
+        let (work, mut parts) = self.work(registers, &mut **env);
+        if !requests.reset.is_empty() {
+            work.reset(requests.reset, &mut parts);
+        }
+        if requests.page_sizes {
+            let has_64k = gamw & GAMW_64K_PAGES == GAMW_64K_PAGES;
+            let gen9 = parts.map.platform().info().graphics_version > 8;
+            work.ppgtt.set_64k(has_64k && gen9, &mut *parts.env);
+        }
+        if let Some(pvinfo::Notification::Destroyed(addressing)) = requests.notification {
+            let roots = pvinfo::roots(addressing, &parts.registers.file);
+            work.ppgtt.destroy(&roots, &mut *parts.env);
+        }
+        let Some((id, value)) = requests.port else {
+            return;
+        };
+        if let Some(contexts) = work.write_port(id, value) {
+            if let Err(reason) = work.submit(id, contexts, &mut parts, effects) {
+                let offset = id.mmio_base() | RING_ELSP;
+                parts
+                    .registers
+                    .refuse(offset, value.into(), reason, effects);
+            }
+        }
     }
 
     /// Reads `data.len()` bytes, 1, 2, 4 or 8, at a multiple of the width.
@@ -136,6 +225,9 @@ impl Bar0 {
                     self.flush(host);
                 }
                 self.registers.write(offset, data, host);
+                if self.registers.requests.any {
+                    self.serve(host);
+                }
             }
             Place::Hole => {}
             Place::Ggtt(offset) => self.write_ggtt(offset, data, host),
@@ -148,6 +240,7 @@ impl Bar0 {
     fn write_ggtt(&mut self, offset: u64, data: &[u8], host: &mut Host<'_>) {
         count(&mut self.registers.counters.gtt_writes);
         self.ggtt.write(offset, data, &mut *host.env);
+        self.work.forget_image(Ggtt::address_of(offset));
     }
 
     #[inline(never)]
@@ -244,8 +337,9 @@ impl Bar0 {
     }
 
     /// Frames `gone` are no memory of the guest's any more.
-    pub(crate) fn withdraw(&mut self, gone: Range<u64>, host: &mut (impl HostGgtt + ?Sized)) {
-        self.ggtt.withdraw(gone, host);
+    pub(crate) fn withdraw(&mut self, gone: Range<u64>, env: &mut dyn Env) {
+        self.work.ppgtt.clear(env);
+        self.ggtt.withdraw(gone, env);
     }
 
     fn place(&self, at: Position, width: usize) -> Result<Place, Fault> {

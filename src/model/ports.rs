@@ -77,6 +77,8 @@ pub struct ShadowTable {
     pub slot: u32,
     /// Where the GPU finds it.
     pub address: u64,
+    /// What its entries are.
+    pub level: Level,
 }
 
 /// Page tables that the GPU uses for the contexts of the vGPU, in place of the guest's own. Each of
@@ -121,6 +123,22 @@ pub trait HostPpgtt {
 
     /// Makes the GPU forget what it remembers of tables and of frames that have no uses.
     fn forget_translations(&mut self);
+}
+
+/// The image of a context of the host's that runs the work of one of the guest's, as words from its
+/// state page on: the page behind the status page of the context.
+pub trait ContextImage {
+    /// Copies words from number `first` on; what is beyond the end is 0.
+    fn read_words(&self, first: usize, words: &mut [u32]);
+
+    /// Writes words from number `first` on; what is beyond the end is left out.
+    fn write_words(&mut self, first: usize, words: &[u32]);
+
+    /// Puts the workaround batches of the context, at most [`WORKAROUND_BYTES`], where the GPU can read
+    /// them, and returns their address in graphics memory.
+    ///
+    /// [`WORKAROUND_BYTES`]: crate::cmd::WORKAROUND_BYTES
+    fn put_workarounds(&mut self, words: &[u32]) -> u32;
 }
 
 /// Registers of the GPU itself.

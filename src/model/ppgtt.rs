@@ -117,6 +117,8 @@ pub struct Ppgtt {
     tables: Tables,
     spaces: KVec<Space>,
     stamp: u64,
+    /// How often all shadows were taken away.
+    epoch: u32,
 }
 
 impl Ppgtt {
@@ -130,7 +132,14 @@ impl Ppgtt {
             tables: Tables::new()?,
             spaces: KVec::new(),
             stamp: 0,
+            epoch: 0,
         })
+    }
+
+    /// Changes whenever all shadows are taken away: what [`prepare`](Self::prepare) returned before
+    /// leads to scratch pages only.
+    pub fn epoch(&self) -> u32 {
+        self.epoch
     }
 
     /// How many tables have shadows.
@@ -237,6 +246,7 @@ impl Ppgtt {
         let mut kept = [ShadowTable {
             slot: u32::MAX,
             address: 0,
+            level: Level::Top,
         }; 64];
         let mut count = 0usize;
         for space in self.spaces.iter_mut() {
@@ -262,6 +272,7 @@ impl Ppgtt {
             }
         }
         self.spaces.retain(|space| space.users > 0);
+        self.epoch = self.epoch.wrapping_add(1);
         world.forget_translations();
     }
 

@@ -38,6 +38,10 @@ use crate::{
         Effects,
         Failsafe, //
     },
+    engine::{
+        EngineId,
+        EngineMap, //
+    },
     fault::{
         Fault,
         GuestFault, //
@@ -53,8 +57,8 @@ use crate::{
         CONFIG_SIZE, //
     },
     ports::{
-        Env,
-        HostGgtt, //
+        ContextImage,
+        Env, //
     },
     region::{
         Position,
@@ -71,6 +75,7 @@ use crate::{
         Resolution,
         VgpuId, //
     },
+    work::Launch,
 };
 
 /// Number of low bits of `vm_pgoff` that are a page of a region; the others are its index.
@@ -99,6 +104,8 @@ pub struct Setup<'a> {
     pub fences: u32,
     /// What its monitor can show.
     pub resolution: Resolution,
+    /// Bytes of the image of a context, for each engine; 0 for one that there is not.
+    pub context_sizes: &'a EngineMap<u32>,
 }
 
 /// What a vGPU has of its host while an access is carried out.
@@ -159,9 +166,9 @@ impl Vgpu {
 
     /// `VFIO_DEVICE_RESET`: as after [`Vgpu::new`], but for the EDID that the VMM gave. The fences
     /// of the hardware are for the caller to turn off.
-    pub fn reset(&mut self, registers: &RegisterMap) {
+    pub fn reset(&mut self, registers: &RegisterMap, env: &mut dyn Env) {
         self.config.reset();
-        self.bar0.reset(registers);
+        self.bar0.reset(registers, env);
     }
 
     /// The answer to `VFIO_DEVICE_GET_REGION_INFO`; `None` if there is no such region, for which
@@ -357,17 +364,69 @@ impl Vgpu {
         self.bar0.next_blank()
     }
 
-    /// The last user has gone: the page table that the guest wrote is forgotten. The driver has
-    /// pointed the GPU's own entries at the scratch page.
-    pub fn close(&mut self) {
+    /// The last user has gone: what the guest has not done yet and the page tables that it wrote are
+    /// forgotten. The driver points the GPU's own entries of the GGTT at the scratch page.
+    pub fn close(&mut self, registers: &RegisterMap, env: &mut dyn Env) {
+        self.bar0.stop_work(registers, env);
         self.bar0.clear_ggtt();
+    }
+
+    /// Whether the GPU can be given work of this engine now.
+    pub fn is_ready(&mut self, engine: EngineId) -> bool {
+        self.bar0.work_of().is_ready(engine)
+    }
+
+    /// Whether the GPU has work of this engine.
+    pub fn is_busy(&self, engine: EngineId) -> bool {
+        self.bar0.work_of().is_busy(engine)
+    }
+
+    /// Takes the next work of an engine, and makes `image`, that of the context of the host's that is to
+    /// do it. `fresh` is the image of a new context. `None` if there is no work for now.
+    pub fn launch(
+        &mut self,
+        engine: EngineId,
+        image: &mut dyn ContextImage,
+        fresh: &[u32],
+        host: &mut Host<'_>,
+    ) -> Option<Launch> {
+        let (work, mut parts) = self.bar0.work(host.registers, &mut *host.env);
+        work.launch(engine, image, fresh, &mut parts, host.effects)
+    }
+
+    /// The oldest work that was taken of an engine is through; `done` tells whether it was done.
+    pub fn complete(
+        &mut self,
+        engine: EngineId,
+        done: bool,
+        image: &dyn ContextImage,
+        host: &mut Host<'_>,
+    ) {
+        let (work, mut parts) = self.bar0.work(host.registers, &mut *host.env);
+        work.complete(engine, done, image, &mut parts, host.effects);
+    }
+
+    /// The guest has written to a frame that is watched.
+    pub fn page_written(&mut self, gfn: Gfn, env: &mut dyn Env) {
+        self.bar0.page_written(gfn, env);
+    }
+
+    /// `count` frames from `first` on are no memory any more; nobody watches them.
+    pub fn frames_removed(&mut self, first: u64, count: u64) {
+        self.bar0.frames_removed(first, count);
+    }
+
+    /// How many page tables have a shadow, and how many of those trap writes.
+    pub fn shadows(&self) -> (usize, usize) {
+        let ppgtt = &self.bar0.work_of().ppgtt;
+        (ppgtt.tables(), ppgtt.watched())
     }
 
     /// `length` bytes of guest memory from `start` on are taken away: nothing of the GPU points at
     /// them afterwards.
-    pub fn withdraw(&mut self, start: u64, length: u64, host: &mut (impl HostGgtt + ?Sized)) {
+    pub fn withdraw(&mut self, start: u64, length: u64, env: &mut dyn Env) {
         let end = start.saturating_add(length).div_ceil(PAGE_SIZE);
-        self.bar0.withdraw(start / PAGE_SIZE..end, host);
+        self.bar0.withdraw(start / PAGE_SIZE..end, env);
     }
 
     /// Something happened on the GPU that the guest may want to be interrupted for.

@@ -98,7 +98,7 @@ mod gvt_counters {
             };
             assert_eq!(value, expected);
         }
-        assert_eq!(names, 20);
+        assert_eq!(names, 26);
         Ok(())
     }
 

@@ -14,6 +14,7 @@ use gvt_model::{
     effect::Effects,
     engine::{
         EngineId,
+        EngineMap,
         Engines, //
     },
     fault::Fault,
@@ -70,7 +71,15 @@ pub(crate) const POWER_CAP: u64 = 0xd0;
 
 /// Configuration space of a GPU, with values of the host that depend on a seed, and zeros nowhere;
 /// and its registers.
-pub(crate) struct HostConfig(KVec<u8>, RegisterMap);
+pub(crate) struct HostConfig(KVec<u8>, RegisterMap, EngineMap<u32>);
+
+/// Bytes of the images of contexts, as on Skylake.
+pub(crate) fn context_sizes() -> EngineMap<u32> {
+    EngineMap::new(|id| match id {
+        EngineId::Rcs0 => 22 * 4096,
+        _ => 2 * 4096,
+    })
+}
 
 /// The registers of a GPU with four engines, all 0 on the host.
 pub(crate) fn registers() -> Result<RegisterMap> {
@@ -88,7 +97,11 @@ pub(crate) fn engines() -> Engines {
 
 impl HostConfig {
     pub(crate) fn new(seed: u8) -> Result<Self> {
-        let mut host = Self(KVec::zeroed(CONFIG_SIZE, GFP_KERNEL)?, registers()?);
+        let mut host = Self(
+            KVec::zeroed(CONFIG_SIZE, GFP_KERNEL)?,
+            registers()?,
+            context_sizes(),
+        );
         for (number, byte) in (seed..=255).cycle().zip(host.0.iter_mut()) {
             *byte = number | 1;
         }
@@ -155,6 +168,7 @@ pub(crate) fn setup(host: &HostConfig) -> Result<Setup<'_>> {
         high: GmRange::new(1024 * MB, 384 * MB)?,
         fences: 4,
         resolution: Resolution::Xga,
+        context_sizes: &host.2,
     })
 }
 
@@ -458,7 +472,7 @@ impl Machine {
     }
 
     pub(crate) fn reset(&mut self) {
-        self.vgpu.reset(&self.registers);
+        self.vgpu.reset(&self.registers, &mut self.env);
     }
 
     pub(crate) fn raise(&mut self, event: Event) {

@@ -179,7 +179,7 @@ mod gvt_ggtt {
         let flushes = machine.env.ggtt.flushes;
         machine
             .vgpu
-            .withdraw(3 * 4096 + 1, 2 * 4096, &mut machine.env.ggtt);
+            .withdraw(3 * 4096 + 1, 2 * 4096, &mut machine.env);
         for page in 0..8 {
             let stays = !(3..6).contains(&page);
             assert_eq!(machine.env.ggtt.target(LOW + page), stays.then_some(page));
@@ -196,7 +196,7 @@ mod gvt_ggtt {
         let mut machine = Machine::new()?;
         machine.put(BAR0, entry(LOW), 8, present(3))?;
         machine.put(BAR0, entry(HIGH), 4, present(4))?;
-        machine.vgpu.close();
+        machine.vgpu.close(&machine.registers, &mut machine.env);
         machine.env.ggtt.scrub();
         assert_eq!(machine.get(BAR0, entry(LOW), 8)?, 0);
         machine.put(BAR0, GFX_FLSH_CNTL, 4, 1)?;
@@ -230,7 +230,7 @@ mod gvt_ggtt {
                     let (start, pages) = (random(MEMORY_FRAMES), random(4));
                     machine
                         .vgpu
-                        .withdraw(start * 4096, pages * 4096, &mut machine.env.ggtt);
+                        .withdraw(start * 4096, pages * 4096, &mut machine.env);
                 }
                 _ if random(40) == 0 => {
                     machine.reset();

@@ -249,6 +249,7 @@ impl HostPpgtt for World {
         Ok(ShadowTable {
             slot,
             address: TABLES + u64::from(slot) * 4096,
+            level,
         })
     }
 

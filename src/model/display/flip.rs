@@ -69,6 +69,34 @@ impl FlipRegister {
         None
     }
 
+    /// The surface register of a plane.
+    pub fn of(pipe: Pipe, plane: FlipPlane) -> Self {
+        Self {
+            pipe,
+            plane,
+            alone: false,
+        }
+    }
+
+    /// Where it is.
+    pub fn surface(&self) -> u32 {
+        self.plane_register(SURFACE)
+    }
+
+    /// Where the register for flips alone of the plane is.
+    pub fn alone(&self) -> u32 {
+        let pipes = Pipe::ALL.into_iter().zip(ALONE);
+        let of_pipe = pipes.filter(|(pipe, _)| *pipe == self.pipe);
+        let mut registers = of_pipe.flat_map(|(_, alone)| FlipPlane::ALL.into_iter().zip(alone));
+        let found = registers.find(|(plane, _)| *plane == self.plane);
+        found.map_or(0, |(_, offset)| offset)
+    }
+
+    /// Where the stride of the plane is.
+    pub fn stride(&self) -> u32 {
+        self.plane_register(0x7_0188)
+    }
+
     /// The register of this plane where `first` is that of the primary plane of pipe A.
     fn plane_register(&self, first: u32) -> u32 {
         first

@@ -25,6 +25,7 @@ use crate::{
         Gfn,
         GmPage,
         GmRange,
+        Gpa,
         PAGE_SIZE, //
     },
     ports::HostGgtt,
@@ -39,7 +40,7 @@ const PRESENT: u64 = 1 << 0;
 const ADDRESS: u64 = 0x3fff_ffff_f000;
 
 /// The entries of the two ranges of a vGPU, first those of the low range.
-pub(super) struct Ggtt {
+pub(crate) struct Ggtt {
     low: GmRange,
     high: GmRange,
     /// As the guest wrote them.
@@ -129,6 +130,20 @@ impl Ggtt {
             let index = self.index(page.checked_mul(PTE_SIZE)?)?;
             frame(self.entry(index)).filter(|_| self.is_mapped(index))
         })
+    }
+
+    /// Where in guest memory an address of graphics memory leads; `None` where the GPU does not reach
+    /// any.
+    pub(crate) fn translate(&self, address: u64) -> Option<Gpa> {
+        let index = self.index((address / PAGE_SIZE).checked_mul(PTE_SIZE)?)?;
+        let gfn = frame(self.entry(index)).filter(|_| self.is_mapped(index))?;
+        let page = gfn.raw().checked_mul(PAGE_SIZE)?;
+        Gpa::new(page).checked_add(address % PAGE_SIZE)
+    }
+
+    /// The graphics memory that the entry at `offset` of the window is for.
+    pub(super) fn address_of(offset: u64) -> u64 {
+        (offset / PTE_SIZE).saturating_mul(PAGE_SIZE)
     }
 
     /// Lets everything that was written take effect.

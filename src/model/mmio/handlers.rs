@@ -5,6 +5,7 @@
 //! A handler sees a whole register, after read-only bits and mask were applied, and returns the
 //! value that is accepted. That one is stored, and everyone who comes later gets it.
 
+mod command;
 mod display;
 pub(super) mod fence;
 pub(super) mod follow;
@@ -12,6 +13,10 @@ mod pcode;
 mod ring;
 mod sbi;
 
+pub(crate) use command::{
+    copies,
+    moves, //
+};
 pub(super) use sbi::Sideband;
 
 use super::{
@@ -89,6 +94,7 @@ pub(super) fn read(
         | Handler::HwsPga
         | Handler::ForceNonpriv
         | Handler::RingMode
+        | Handler::Elsp
         | Handler::CsfeChicken1
         | Handler::GamwEco
         | Handler::Trtte
@@ -136,6 +142,7 @@ pub(super) fn write(
         Handler::HwsPga => registers.hws_pga(value)?,
         Handler::ForceNonpriv => ring::force_nonpriv(value)?,
         Handler::RingMode => registers.ring_mode(write, host),
+        Handler::Elsp => registers.write_port(write),
         Handler::CsfeChicken1 => registers.csfe_chicken1(write, host),
         Handler::GamwEco => match value & GAMW_64K_PAGES {
             GAMW_64K_PAGES | GAMW_NO_64K_PAGES => value,

@@ -13,6 +13,10 @@ use super::{
 };
 use crate::{
     addr::GmRange,
+    ppgtt::{
+        Addressing,
+        Roots, //
+    },
     types::VgpuId, //
 };
 
@@ -32,6 +36,8 @@ const RANGES: u32 = 0x40;
 const FENCES: u32 = 0x50;
 const CURSOR_HOT: u32 = 0x830;
 
+/// The root of page tables that a notification is about.
+const PDPS: u32 = 0x838;
 /// The guest's notification.
 const G2V_NOTIFY: u32 = 0x818;
 /// A guest that gives up because its part of the GPU is too small writes here.
@@ -59,6 +65,38 @@ pub(super) fn tells_shortage(offset: u32) -> bool {
 /// Whether a write there is a notification.
 pub(super) fn is_notification(offset: u32) -> bool {
     offset == PAGE | G2V_NOTIFY
+}
+
+/// What a guest says of page tables of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Notification {
+    /// An address space is no more, of which the registers from [`roots`] on tell the root.
+    Destroyed(Addressing),
+}
+
+impl Notification {
+    /// The one of this number. That there is a new address space is no news: it is looked at when
+    /// something is submitted that uses it.
+    pub(super) fn of(number: u32) -> Option<Self> {
+        match number {
+            3 => Some(Self::Destroyed(Addressing::Legacy32)),
+            5 => Some(Self::Destroyed(Addressing::Legacy48)),
+            _ => None,
+        }
+    }
+}
+
+/// The root that a notification is about, from PDP0 on.
+pub(super) fn roots(addressing: Addressing, registers: &VregFile) -> Roots {
+    let half = |number: u32| {
+        let offset = PDPS.saturating_add(number.saturating_mul(4));
+        u64::from(registers.get(PAGE | offset))
+    };
+    let pdp = |number: u32| half(number.saturating_add(1)) << 32 | half(number);
+    Roots {
+        addressing,
+        pdps: [pdp(0), pdp(2), pdp(4), pdp(6)],
+    }
 }
 
 /// What the page says about a vGPU.

@@ -41,6 +41,10 @@ use crate::{
         Note,
         Refusal, //
     },
+    engine::{
+        EngineId,
+        Engines, //
+    },
     interrupt::{
         Event,
         Interrupts, //
@@ -51,21 +55,36 @@ use crate::{
     },
 };
 
+/// What a write to a register makes happen beyond the registers.
+#[derive(Default)]
+pub(super) struct Requests {
+    /// Whether there is anything: most writes do not ask for anything.
+    pub(super) any: bool,
+    /// A word for the submission port of an engine.
+    pub(super) port: Option<(EngineId, u32)>,
+    pub(super) notification: Option<pvinfo::Notification>,
+    /// Engines that are reset.
+    pub(super) reset: Engines,
+    /// Pages of 64 KiB may have been turned on or off.
+    pub(super) page_sizes: bool,
+}
+
 /// The registers of a vGPU.
 pub(crate) struct Registers {
-    pub(super) file: VregFile,
+    pub(crate) file: VregFile,
     pub(super) interrupts: Interrupts,
     pub(super) sideband: Sideband,
     pub(super) display: KBox<Display>,
     /// The mappable part of graphics memory and the other one.
-    pub(super) low: GmRange,
-    pub(super) high: GmRange,
+    pub(crate) low: GmRange,
+    pub(crate) high: GmRange,
     pub(super) fences: u32,
     /// The guest has looked at PVINFO.
     pub(super) knows_vgpus: bool,
     identity: PvInfo,
     failsafe: Option<Failsafe>,
-    pub(super) counters: Counters,
+    pub(crate) counters: Counters,
+    pub(super) requests: Requests,
     /// Since when somebody wants to know.
     pub(super) accesses: Option<Accesses>,
     /// The first register that is not modelled was told of.
@@ -92,6 +111,7 @@ impl Registers {
             identity: PvInfo::new(setup.id, setup.low, setup.high, setup.fences)?,
             failsafe: None,
             counters: Counters::default(),
+            requests: Requests::default(),
             accesses: None,
             noted: false,
         };
@@ -109,6 +129,7 @@ impl Registers {
         self.knows_vgpus = false;
         self.failsafe = None;
         self.noted = false;
+        self.requests = Requests::default();
         self.fill(map);
     }
 
@@ -287,13 +308,19 @@ impl Registers {
             }
             Handler::Pvinfo if pvinfo::is_notification(offset) => {
                 count(&mut self.counters.notifications);
+                self.requests.notification = pvinfo::Notification::of(accepted);
+                self.requests.any |= self.requests.notification.is_some();
+            }
+            Handler::GamwEco => {
+                self.requests.page_sizes = true;
+                self.requests.any = true;
             }
             _ => {}
         }
     }
 
     /// Something happened on the GPU that a guest may want to be interrupted for.
-    pub(super) fn raise(&mut self, event: Event, map: &RegisterMap, effects: &mut Effects) {
+    pub(crate) fn raise(&mut self, event: Event, map: &RegisterMap, effects: &mut Effects) {
         if self.failsafe.is_none() {
             self.interrupts
                 .raise(event, map.platform(), &mut self.file, effects);
@@ -317,7 +344,13 @@ impl Registers {
         }
     }
 
-    fn refuse(&mut self, offset: u32, value: u64, reason: Refusal, effects: &mut Effects) {
+    pub(super) fn refuse(
+        &mut self,
+        offset: u32,
+        value: u64,
+        reason: Refusal,
+        effects: &mut Effects,
+    ) {
         self.counters.refuse(reason);
         effects.note(Note::Refused {
             offset,

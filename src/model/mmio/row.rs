@@ -83,6 +83,8 @@ pub enum Handler {
     ForceNonpriv,
     /// How an engine is driven.
     RingMode,
+    /// The submission port of an engine.
+    Elsp,
     /// Changes how an engine preempts.
     CsfeChicken1,
     /// Whether there are pages of 64 KiB.

@@ -15,6 +15,7 @@ use crate::{
     },
     engine::{
         EngineId,
+        Engines,
         ENGINE_MMIO_SIZE, //
     },
     mmio::registers::Registers,
@@ -43,8 +44,11 @@ const MODE_GUC: u32 = 1 << 0;
 const MODE_GUC_VCS: u32 = 1 << 1;
 const MODE_PPGTT: u32 = 1 << 9;
 const MODE_EXECLISTS: u32 = 1 << 15;
+/// RING_CONTEXT_STATUS_PTR, and that nothing was told.
+const STATUS_PTR: u32 = 0x3a0;
+const STATUS_NONE: u32 = 0x7;
 /// Preemption in the middle of work, which submission on behalf of a guest does not expect.
-const CHICKEN_PREEMPTION: u32 = 0x18;
+pub(super) const CHICKEN_PREEMPTION: u32 = 0x18;
 
 /// The part of RING_FORCE_TO_NONPRIV that is an address.
 const NONPRIV_ADDRESS: u32 = 0x03ff_fffc;
@@ -81,7 +85,7 @@ pub(super) fn force_nonpriv(value: u32) -> Result<u32, Refusal> {
 }
 
 /// Which of the low bits of RING_MODE a guest cannot have.
-const fn absent_modes(platform: Platform) -> u32 {
+pub(super) const fn absent_modes(platform: Platform) -> u32 {
     match platform {
         Platform::Broadwell | Platform::Skylake | Platform::KabyLake | Platform::Broxton => {
             MODE_GUC
@@ -110,7 +114,22 @@ impl Registers {
         if write.sets(absent) || unaware {
             self.fail_safe(Failsafe::UnsupportedGuest, host.effects);
         }
+        if write.sets(MODE_EXECLISTS) {
+            if let Some(id) = EngineId::at(write.offset) {
+                // Nothing was told yet.
+                self.file.set(id.mmio_base() | STATUS_PTR, STATUS_NONE);
+            }
+        }
         write.value & !absent
+    }
+
+    /// RING_ELSP: keeps nothing.
+    pub(super) fn write_port(&mut self, write: &Write) -> u32 {
+        if let Some(id) = EngineId::at(write.offset) {
+            self.requests.port = Some((id, write.value));
+            self.requests.any = true;
+        }
+        0
     }
 
     /// CSFE_CHICKEN1.
@@ -121,16 +140,23 @@ impl Registers {
         write.value & !CHICKEN_PREEMPTION
     }
 
+    fn request_reset(&mut self, engines: Engines) {
+        self.requests.reset = self.requests.reset.and(engines);
+        self.requests.any = true;
+    }
+
     /// GEN6_GDRST: what is reset is as after power-on at once, and the register reads 0.
     pub(super) fn reset_engines(&mut self, value: u32, host: &Host<'_>) -> u32 {
         if value & GRDOM_FULL != 0 {
             self.restart(0..GT_END, host.registers);
+            self.request_reset(host.registers.engines());
             return 0;
         }
         for (bit, id) in GRDOM_ENGINES {
             if value & bit != 0 && host.registers.engines().contains(id) {
                 let base = id.mmio_base();
                 self.restart(base..base.saturating_add(ENGINE_MMIO_SIZE), host.registers);
+                self.request_reset(Engines::NONE.with(id));
             }
         }
         if value & GRDOM_GUC != 0 {

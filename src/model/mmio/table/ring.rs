@@ -53,7 +53,7 @@ pub(super) static RING: [Row; 37] = [
     ring(ALL, 0x134, "RING_UHPTR").commands(),
     ring(ALL, 0x140, "RING_BBADDR"),
     ring(BXT, 0x168, "RING_BBADDR_UDW"),
-    ring(ALL, 0x230, "RING_ELSP"),
+    ring(ALL, 0x230, "RING_ELSP").by(Handler::Elsp),
     ring(ALL, 0x234, "RING_EXECLIST_STATUS_LO")
         .words(2)
         .read_only(u32::MAX),

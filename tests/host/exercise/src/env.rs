@@ -159,7 +159,7 @@ impl HostPpgtt for Env {
         let slot = self.next_table;
         self.next_table += 1;
         self.tables.insert(slot, Table { level, entries: HashMap::new() });
-        Ok(ShadowTable { slot, address: TABLES + u64::from(slot) * 4096 })
+        Ok(ShadowTable { slot, address: TABLES + u64::from(slot) * 4096, level })
     }
 
     fn scratch_table(&self, _level: Level) -> u64 {

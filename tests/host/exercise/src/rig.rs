@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use gvt_model::addr::GmRange;
 use gvt_model::cfg::MsiState;
 use gvt_model::effect::Effects;
-use gvt_model::engine::{EngineId, Engines};
+use gvt_model::engine::{EngineId, EngineMap, Engines};
 use gvt_model::fault::Fault;
 use gvt_model::irq::{irq_info, SetIrqs};
 use gvt_model::mmio::map::RegisterMap;
@@ -115,6 +115,7 @@ impl Rig {
             high: GmRange::new(HIGH.0, HIGH.1)?,
             fences: 4,
             resolution: Resolution::Xga,
+            context_sizes: &EngineMap::new(|_| 2 * 4096),
         };
         Ok(Self { vgpu: Vgpu::new(&setup)?, registers, env: Env::new(low) })
     }
@@ -141,7 +142,7 @@ impl Rig {
 
     /// `VFIO_DEVICE_RESET`.
     pub fn reset(&mut self) {
-        self.vgpu.reset(self.registers);
+        self.vgpu.reset(self.registers, &mut self.env);
     }
 
     /// Does what the driver does for a `pread` into `data`.

@@ -117,7 +117,7 @@ fn every_register_has_its_handler() {
         (("default", "gen9_trtt_chicken_write"), "Plain"),
         (("default", "vga_control_mmio_write"), "Plain"),
         // Nothing submits yet.
-        (("default", "elsp_mmio_write"), "Plain"),
+        (("default", "elsp_mmio_write"), "Elsp"),
         // Bits that read 0 whatever is written.
         (("default", "gvt_reg_tlb_control_handler"), "ForcedZero"),
         (("default", "mbctl_write"), "ForcedZero"),

@@ -78,6 +78,17 @@ impl<T> KVec<T> {
         Self { elements: vec::Vec::new(), held: None }
     }
 
+    /// An empty vector with room for `capacity` elements.
+    ///
+    /// # Errors
+    ///
+    /// There is no memory.
+    pub fn with_capacity(capacity: usize, flags: flags::Flags) -> Result<Self, AllocError> {
+        let mut vector = Self::new();
+        vector.reserve(capacity, flags)?;
+        Ok(vector)
+    }
+
     /// `count` elements that are 0.
     ///
     /// # Errors

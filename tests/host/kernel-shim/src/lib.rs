@@ -36,6 +36,7 @@ pub mod prelude {
     pub use crate::macros::kunit_tests;
     pub use crate::{module, ThisModule};
     pub use pin_init::{Init, Zeroable};
+    pub use zerocopy::IntoBytes;
 }
 
 /// The arguments of a format string.

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Contexts of i915's that do the work of a guest.
+
+use super::{
+    engine::Engine,
+    ggtt::{
+        Space,
+        PTE_PRESENT, //
+    },
+    Gpu, //
+};
+use crate::bindings;
+use core::ptr::NonNull;
+use gvt_model::{
+    cmd::WORKAROUND_BYTES,
+    ports::ContextImage,
+    ppgtt::Addressing, //
+};
+use kernel::{
+    alloc::KVVec,
+    dma::Coherent,
+    error::{
+        from_err_ptr,
+        to_result, //
+    },
+    page::PAGE_SIZE,
+    prelude::*,
+    sync::Arc, //
+};
+
+/// Bytes of the ring of a context: twice what a guest can submit at once.
+const RING_SIZE: u32 = 1 << 20;
+
+/// Words of a page.
+const PAGE_WORDS: usize = PAGE_SIZE / 4;
+
+/// A context on an engine, pinned: its image stays where it is. It has page tables of its own that lead
+/// nowhere; what runs on it has others, of which its image tells.
+///
+/// # Invariants
+///
+/// - `raw` is a context of `gpu` that was pinned, and one of its references belongs to this.
+/// - `state` are `words` words of its image, from the state page on.
+pub struct Context {
+    gpu: Arc<Gpu>,
+    raw: NonNull<bindings::intel_context>,
+    state: NonNull<u32>,
+    words: usize,
+    workarounds: Workarounds,
+}
+
+// SAFETY: i915 locks what it changes of a context; the image is accessed through `&mut` only, or read.
+unsafe impl Send for Context {}
+
+// SAFETY: As above.
+unsafe impl Sync for Context {}
+
+/// What tells contexts apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ContextId(pub(super) usize);
+
+/// A page of graphics memory for the workaround batches of a context.
+struct Workarounds {
+    // Dropped first: nothing may point at the page when it is freed.
+    space: Space,
+    page: Coherent<[u8; WORKAROUND_BYTES]>,
+    gpu: Arc<Gpu>,
+}
+
+impl Workarounds {
+    fn new(gpu: &Arc<Gpu>) -> Result<Self> {
+        let size = PAGE_SIZE as u64;
+        let this = Self {
+            space: Space::new(gpu, size, gpu.aperture_size()..gpu.ggtt_size(), true)?,
+            page: Coherent::zeroed(gpu.device(), GFP_KERNEL)?,
+            gpu: gpu.clone(),
+        };
+        let awake = gpu.wake();
+        this.space
+            .fill(&awake, this.page.dma_address() | PTE_PRESENT);
+        Ok(this)
+    }
+}
+
+impl Drop for Workarounds {
+    fn drop(&mut self) {
+        self.space.fill(&self.gpu.wake(), self.gpu.scratch_pte());
+    }
+}
+
+/// Page tables of i915's that lead nowhere.
+struct EmptyPpgtt(NonNull<bindings::i915_ppgtt>);
+
+impl EmptyPpgtt {
+    fn new(gpu: &Gpu) -> Result<Self> {
+        // SAFETY: The device is valid.
+        let raw = from_err_ptr(unsafe { bindings::gvt_helper_ppgtt_create(gpu.as_raw()) })?;
+        NonNull::new(raw).map(Self).ok_or(ENOMEM)
+    }
+}
+
+impl Drop for EmptyPpgtt {
+    fn drop(&mut self) {
+        // SAFETY: The reference is ours to give back.
+        unsafe { bindings::gvt_helper_ppgtt_put(self.0.as_ptr()) };
+    }
+}
+
+impl Context {
+    /// A context on an engine.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`; `ENOSPC` if graphics memory has no room for it; those of i915.
+    pub fn new(engine: &Engine<'_>) -> Result<Self> {
+        let gpu = engine.gpu();
+        let workarounds = Workarounds::new(gpu)?;
+        let ppgtt = EmptyPpgtt::new(gpu)?;
+        // SAFETY: Engines live as long as the device.
+        let raw = from_err_ptr(unsafe { bindings::gvt_helper_context_create(engine.as_raw()) })?;
+        let raw = NonNull::new(raw).ok_or(ENOMEM)?;
+        // SAFETY: The context was made just now; nobody else has it.
+        unsafe { bindings::gvt_helper_context_set_ppgtt(raw.as_ptr(), ppgtt.0.as_ptr()) };
+        // SAFETY: As above.
+        unsafe { bindings::gvt_helper_context_set_ring_size(raw.as_ptr(), RING_SIZE) };
+        // SAFETY: As above.
+        unsafe { bindings::gvt_helper_context_run_alone(raw.as_ptr()) };
+        // SAFETY: As above.
+        let pinned = to_result(unsafe { bindings::gvt_helper_context_pin(raw.as_ptr()) });
+        if let Err(error) = pinned {
+            // SAFETY: The reference is ours to give back.
+            unsafe { bindings::gvt_helper_context_put(raw.as_ptr()) };
+            return Err(error);
+        }
+        // SAFETY: The context is pinned.
+        let state = unsafe { bindings::gvt_helper_context_state(raw.as_ptr()) };
+        // INVARIANT: It is pinned, the reference is that of its creation, and its image has so many
+        // words behind the page in front of the state page.
+        Ok(Self {
+            gpu: gpu.clone(),
+            raw,
+            state: NonNull::new(state).ok_or(EINVAL)?,
+            words: (engine.context_size() as usize / 4).saturating_sub(PAGE_WORDS),
+            workarounds,
+        })
+    }
+
+    /// What tells it from others.
+    pub fn id(&self) -> ContextId {
+        ContextId(self.raw.as_ptr().addr())
+    }
+
+    pub(super) fn as_raw(&self) -> *mut bindings::intel_context {
+        self.raw.as_ptr()
+    }
+
+    /// The GPU that it is on.
+    pub fn gpu(&self) -> &Arc<Gpu> {
+        &self.gpu
+    }
+
+    /// Sets how it addresses memory, from the next time on that the GPU loads it.
+    pub fn set_addressing(&mut self, addressing: Addressing) {
+        let mode = match addressing {
+            Addressing::Legacy32 => 1,
+            Addressing::Legacy48 => 3,
+        };
+        // SAFETY: By the type invariant it is pinned.
+        unsafe { bindings::gvt_helper_context_set_addressing(self.raw.as_ptr(), mode) };
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant it was pinned.
+        unsafe { bindings::gvt_helper_context_unpin(self.raw.as_ptr()) };
+        // SAFETY: By the type invariant the reference is ours to give back.
+        unsafe { bindings::gvt_helper_context_put(self.raw.as_ptr()) };
+    }
+}
+
+impl ContextImage for Context {
+    fn read_words(&self, first: usize, words: &mut [u32]) {
+        for (index, word) in (first..).zip(words.iter_mut()) {
+            *word = if index < self.words {
+                // SAFETY: By the type invariant the image has more words than `index`.
+                let place = unsafe { self.state.add(index) };
+                // SAFETY: As above.
+                unsafe { place.read_volatile() }
+            } else {
+                0
+            };
+        }
+    }
+
+    fn write_words(&mut self, first: usize, words: &[u32]) {
+        for (index, word) in (first..self.words).zip(words) {
+            // SAFETY: By the type invariant the image has more words than `index`.
+            let place = unsafe { self.state.add(index) };
+            // SAFETY: As above.
+            unsafe { place.write_volatile(*word) };
+        }
+    }
+
+    fn put_workarounds(&mut self, words: &[u32]) -> u32 {
+        let place = self.workarounds.page.as_mut_ptr().cast::<u32>();
+        for (index, word) in (0..WORKAROUND_BYTES / 4).zip(words) {
+            // SAFETY: The page has more words than `index`.
+            let place = unsafe { place.add(index) };
+            // SAFETY: As above.
+            unsafe { place.write_volatile(*word) };
+        }
+        // CAST: Graphics memory has addresses of 32 bits.
+        self.workarounds.space.start() as u32
+    }
+}
+
+impl Engine<'_> {
+    /// The image of a fresh context, from the state page on; `None` if i915 has none yet.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub fn fresh_image(&self) -> Result<Option<KVVec<u32>>> {
+        // SAFETY: Engines live as long as the device.
+        let map = unsafe { bindings::gvt_helper_engine_map_default(self.as_raw()) };
+        let Some(map) = NonNull::new(map) else {
+            return Ok(None);
+        };
+        let words = self.context_size() as usize / 4;
+        // SAFETY: i915 saved an image of that size, and nobody writes to it.
+        let image = unsafe { core::slice::from_raw_parts(map.cast::<u32>().as_ptr(), words) };
+        let mut copy = KVVec::new();
+        let copied =
+            copy.extend_from_slice(image.get(PAGE_WORDS..).unwrap_or_default(), GFP_KERNEL);
+        // SAFETY: It was mapped above.
+        unsafe { bindings::gvt_helper_engine_unmap_default(self.as_raw(), map.as_ptr()) };
+        copied?;
+        Ok(Some(copy))
+    }
+}

@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The work of all virtual GPUs on one engine: who gets it next, and what happens when it is done.
+//!
+//! Each engine has a thread of its own. It sleeps until there is news: a guest has submitted something,
+//! i915 is through with something, or a context got off the engine. Then it takes over what is done and
+//! gives i915 what comes next. It never waits for the GPU, and there is no tick. Whose turn it is decides
+//! [`Queue`], by the GPU time that each has had.
+
+use crate::{
+    occupancy::Occupancy,
+    vgpu::Vgpu, //
+};
+use gvt_kapi::{
+    doorbell::Doorbell,
+    i915::{
+        context::{
+            Context,
+            ContextId, //
+        },
+        engine::{
+            engines,
+            ContextNotifier,
+            ContextWatcher,
+            Engine, //
+        },
+        request::{
+            Request,
+            Urgency, //
+        },
+        Gpu, //
+    },
+    kthread::{
+        Body,
+        OnWorker,
+        Worker, //
+    },
+    vfio::Session, //
+};
+use gvt_model::{
+    engine::{
+        EngineId,
+        EngineMap, //
+    },
+    platform::MAX_VGPUS,
+    sched::Queue,
+    types::VgpuId,
+    weight::Weight, //
+};
+use kernel::{
+    new_mutex, new_spinlock_irq,
+    prelude::*,
+    sync::{
+        Arc,
+        Completion,
+        Mutex,
+        SpinLockIrq, //
+    },
+};
+
+/// How much work i915 is given at a time: what runs, and what comes next.
+const IN_FLIGHT: usize = 2;
+
+/// One engine that virtual GPUs share.
+#[pin_data]
+pub(crate) struct Dispatcher {
+    id: EngineId,
+    gpu: Arc<Gpu>,
+    bell: Arc<Doorbell>,
+    #[pin]
+    state: Mutex<State>,
+    #[pin]
+    occupancy: SpinLockIrq<Occupancy>,
+}
+
+struct State {
+    members: KVec<Member>,
+    queue: Queue,
+    /// The image of a new context of i915's; nothing before there is one.
+    fresh: KVVec<u32>,
+}
+
+/// A virtual GPU that has a machine.
+struct Member {
+    id: VgpuId,
+    vgpu: Arc<Session<Vgpu>>,
+    context: Context,
+    /// What i915 has, oldest first.
+    flights: KVec<Pin<KBox<Request>>>,
+    /// Somebody waits for it to have nothing.
+    leaving: Option<Arc<Completion>>,
+}
+
+impl Dispatcher {
+    fn new(engine: &Engine<'_>, id: EngineId) -> Result<Arc<Self>> {
+        let bell = Arc::pin_init(Doorbell::new(), GFP_KERNEL)?;
+        let state = State {
+            members: KVec::with_capacity(MAX_VGPUS, GFP_KERNEL)?,
+            queue: Queue::default(),
+            fresh: KVVec::new(),
+        };
+        let gpu = engine.gpu().clone();
+        Arc::pin_init(
+            pin_init!(Self {
+                id,
+                gpu,
+                bell,
+                state <- new_mutex!(state),
+                occupancy <- new_spinlock_irq!(Occupancy::default()),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// A virtual GPU comes.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Context::new`]; `EAGAIN` if i915 is not ready for work yet.
+    fn join(&self, id: VgpuId, weight: Weight, vgpu: &Arc<Session<Vgpu>>) -> Result {
+        let all = engines(&self.gpu);
+        let base = self.id.mmio_base();
+        let engine = { all }.find(|engine| engine.mmio_base() == base);
+        let engine = engine.ok_or(ENODEV)?;
+        let context = Context::new(&engine)?;
+        let flights = KVec::with_capacity(IN_FLIGHT, GFP_KERNEL)?;
+        let mut state = self.state.lock();
+        if state.fresh.is_empty() {
+            state.fresh = engine.fresh_image()?.ok_or(EAGAIN)?;
+        }
+        self.occupancy.lock().add(context.id());
+        state.queue.join(id, weight);
+        let member = Member {
+            id,
+            vgpu: vgpu.clone(),
+            context,
+            flights,
+            leaving: None,
+        };
+        state.members.push(member, GFP_KERNEL)?;
+        Ok(())
+    }
+
+    /// A virtual GPU goes, once i915 has nothing of it any more.
+    fn leave(&self, id: VgpuId) {
+        let Ok(gone) = Arc::pin_init(Completion::new(), GFP_KERNEL) else {
+            // There is no memory for the way that sleeps.
+            while !self.try_leave(id) {
+                kernel::time::delay::fsleep(kernel::time::Delta::from_millis(1));
+            }
+            return;
+        };
+        {
+            let mut state = self.state.lock();
+            let mut members = state.members.iter_mut();
+            let Some(member) = members.find(|member| member.id == id) else {
+                return;
+            };
+            member.leaving = Some(gone.clone());
+        }
+        self.bell.ring();
+        gone.wait_for_completion();
+        self.try_leave(id);
+    }
+
+    fn try_leave(&self, id: VgpuId) -> bool {
+        let mut state = self.state.lock();
+        let State { members, queue, .. } = &mut *state;
+        let Some(at) = members.iter().position(|member| member.id == id) else {
+            return true;
+        };
+        if members
+            .get(at)
+            .is_some_and(|member| !member.flights.is_empty())
+        {
+            return false;
+        }
+        queue.leave(id);
+        let member = members.remove(at);
+        drop(state);
+        if let Ok(member) = member {
+            self.occupancy.lock().remove(member.context.id());
+        }
+        true
+    }
+
+    /// Looks until there is nothing to do.
+    fn work(&self) {
+        let mut state = self.state.lock();
+        while self.finish(&mut state) | self.start(&mut state) {}
+        for member in state.members.iter_mut() {
+            if member.flights.is_empty() {
+                if let Some(gone) = &member.leaving {
+                    gone.complete_all();
+                }
+            }
+        }
+    }
+
+    /// Takes over what is done.
+    fn finish(&self, state: &mut State) -> bool {
+        let State { members, queue, .. } = state;
+        let mut any = false;
+        for member in members.iter_mut() {
+            let id = member.context.id();
+            while member.flights.first().is_some_and(|first| first.is_done()) {
+                let last = member.flights.len() == 1;
+                let mut occupancy = self.occupancy.lock();
+                if last && occupancy.is_on(id) {
+                    // The GPU has yet to save the context.
+                    break;
+                }
+                let time = occupancy.take_time(id);
+                drop(occupancy);
+                queue.ran(member.id, time);
+                let Ok(request) = member.flights.remove(0) else {
+                    break;
+                };
+                let done = request.result().is_ok();
+                let vgpu = member.vgpu.device();
+                vgpu.complete(self.id, done, &member.context);
+                if last {
+                    queue.set_active(member.id, vgpu.is_ready(self.id));
+                }
+                any = true;
+            }
+        }
+        any
+    }
+
+    /// Gives i915 what comes next.
+    fn start(&self, state: &mut State) -> bool {
+        let State {
+            members,
+            queue,
+            fresh,
+        } = state;
+        let mut ready = [None; MAX_VGPUS];
+        for (slot, member) in ready.iter_mut().zip(members.iter()) {
+            let room = member.flights.len() < IN_FLIGHT && member.leaving.is_none();
+            if room && member.vgpu.device().is_ready(self.id) {
+                queue.set_active(member.id, true);
+                *slot = Some(member.id);
+            }
+        }
+        let Some(next) = queue.next(|id| ready.contains(&Some(id))) else {
+            return false;
+        };
+        let mut flying = members.iter().filter(|member| !member.flights.is_empty());
+        let flights: usize = { &mut flying }.map(|member| member.flights.len()).sum();
+        let mut urgency = Urgency::Normal;
+        if flights >= IN_FLIGHT
+            || members
+                .iter()
+                .any(|member| member.id != next && !member.flights.is_empty())
+        {
+            // What runs has had time since it was asked last.
+            for member in members.iter() {
+                let time = self.occupancy.lock().take_time(member.context.id());
+                queue.ran(member.id, time);
+            }
+            let behind = |member: &Member| {
+                member.flights.is_empty() || member.id == next || queue.overtakes(next, member.id)
+            };
+            let overtakes = members.iter().all(behind)
+                && members
+                    .iter()
+                    .all(|member| member.id != next || member.flights.is_empty());
+            if overtakes {
+                urgency = Urgency::Urgent;
+            } else if flights >= IN_FLIGHT {
+                return false;
+            }
+        }
+        let member = members.iter_mut().find(|member| member.id == next);
+        member.is_some_and(|member| self.launch(member, urgency, fresh))
+    }
+
+    /// Gives i915 the next work of a virtual GPU.
+    fn launch(&self, member: &mut Member, urgency: Urgency, fresh: &[u32]) -> bool {
+        let vgpu = member.vgpu.device();
+        let Some(launch) = vgpu.launch(self.id, &mut member.context, fresh) else {
+            return false;
+        };
+        member.context.set_addressing(launch.addressing);
+        let request = member
+            .context
+            .submit(&launch.commands, urgency, self.bell.clone());
+        match request {
+            Ok(request) => {
+                // There is room: `start` has looked.
+                let _ = member.flights.push(request, GFP_KERNEL);
+            }
+            Err(_) => vgpu.complete(self.id, false, &member.context),
+        }
+        true
+    }
+}
+
+/// Tells a dispatcher which context is on the engine.
+struct Watch(Arc<Dispatcher>);
+
+impl ContextWatcher for Watch {
+    fn switched(&self, context: ContextId, on: bool) {
+        let known = self.0.occupancy.lock().switched(context, on);
+        if known && !on {
+            self.0.bell.ring();
+        }
+    }
+}
+
+/// What the thread of an engine does.
+struct Loop(Arc<Dispatcher>);
+
+impl Body for Loop {
+    fn run(self, on: &OnWorker) {
+        while !on.should_stop() {
+            self.0.bell.wait();
+            self.0.work();
+        }
+    }
+}
+
+/// Where an engine's work is done.
+struct Desk {
+    dispatcher: Arc<Dispatcher>,
+    _notifier: Pin<KBox<ContextNotifier<Watch>>>,
+    _thread: Thread,
+}
+
+/// The thread of a dispatcher.
+struct Thread {
+    bell: Arc<Doorbell>,
+    worker: Option<Worker<Loop>>,
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        // It looks whether it should stop when somebody rings.
+        self.bell.ring();
+        self.worker = None;
+    }
+}
+
+/// The engines of a GPU.
+pub(crate) struct Dispatch {
+    desks: EngineMap<Option<Desk>>,
+}
+
+impl Dispatch {
+    /// All engines that the GPU has.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn new(gpu: &Arc<Gpu>) -> Result<Self> {
+        let mut desks = EngineMap::default();
+        for engine in engines(gpu) {
+            if let Some(id) = EngineId::from_mmio_base(engine.mmio_base()) {
+                *desks.get_mut(id) = Some(Desk::new(&engine, id)?);
+            }
+        }
+        Ok(Self { desks })
+    }
+
+    /// There is work for an engine.
+    pub(crate) fn kick(&self, id: EngineId) {
+        if let Some(desk) = self.desks.get(id) {
+            desk.dispatcher.bell.ring();
+        }
+    }
+
+    /// GPU time that a virtual GPU has had of an engine since it was opened, in nanoseconds.
+    pub(crate) fn time(&self, engine: EngineId, id: VgpuId) -> Option<u64> {
+        let desk = self.desks.get(engine).as_ref()?;
+        Some(desk.dispatcher.state.lock().queue.total(id))
+    }
+
+    fn leave(&self, id: VgpuId) {
+        for (_, desk) in self.desks.iter() {
+            if let Some(desk) = desk {
+                desk.dispatcher.leave(id);
+            }
+        }
+    }
+}
+
+impl Desk {
+    fn new(engine: &Engine<'_>, id: EngineId) -> Result<Self> {
+        let dispatcher = Dispatcher::new(engine, id)?;
+        let _thread = Thread {
+            bell: dispatcher.bell.clone(),
+            worker: Some(Worker::spawn(name_of(id), Loop(dispatcher.clone()))?),
+        };
+        let watch = Watch(dispatcher.clone());
+        let _notifier = KBox::pin_init(engine.watch(watch), GFP_KERNEL)?;
+        Ok(Self {
+            dispatcher,
+            _notifier,
+            _thread,
+        })
+    }
+}
+
+/// The name of an engine's thread.
+fn name_of(id: EngineId) -> &'static CStr {
+    match id {
+        EngineId::Rcs0 => c"gvt:rcs0",
+        EngineId::Bcs0 => c"gvt:bcs0",
+        EngineId::Vcs0 => c"gvt:vcs0",
+        EngineId::Vcs1 => c"gvt:vcs1",
+        EngineId::Vecs0 => c"gvt:vecs0",
+    }
+}
+
+/// A virtual GPU among those that share the engines, until this is dropped; that waits until i915 has
+/// nothing of it any more.
+pub(crate) struct Membership {
+    dispatch: Arc<Dispatch>,
+    id: VgpuId,
+}
+
+impl Membership {
+    /// # Errors
+    ///
+    /// Those of [`Context::new`]; `EAGAIN` if i915 is not ready for work yet.
+    pub(crate) fn new(
+        dispatch: &Arc<Dispatch>,
+        id: VgpuId,
+        weight: Weight,
+        vgpu: &Arc<Session<Vgpu>>,
+    ) -> Result<Self> {
+        let this = Self {
+            dispatch: dispatch.clone(),
+            id,
+        };
+        for (_, desk) in dispatch.desks.iter() {
+            if let Some(desk) = desk {
+                desk.dispatcher.join(id, weight, vgpu)?;
+            }
+        }
+        Ok(this)
+    }
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        self.dispatch.leave(self.id);
+    }
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Whose turn it is on an engine.
+//!
+//! Weighted fair queueing over GPU time. Each vGPU has a clock that advances while it has the engine, the
+//! slower the more weight it has, and the one that is behind comes first. So over any time in which they
+//! all have work each gets a share of the engine in proportion to its weight, an engine never idles while
+//! anybody has work, and nobody starves. A vGPU that had nothing to do does not save up its time: when it
+//! has work again its clock is set to where the others are, less a little, so that it gets its turn at
+//! once.
+
+use crate::{
+    platform::MAX_VGPUS,
+    types::VgpuId,
+    weight::Weight, //
+};
+
+/// How many steps of a clock there are in a nanosecond at weight 1.
+const STEPS: u64 = 64;
+
+/// By how much of its own time a vGPU that has work again may be behind the others, in nanoseconds.
+const HEAD_START: u64 = 2_000_000;
+
+/// A vGPU takes the engine from another one that is so much ahead of it, in nanoseconds of the other one.
+const SLICE: u64 = 1_000_000;
+
+/// A vGPU.
+#[derive(Clone, Copy)]
+struct Entry {
+    id: VgpuId,
+    weight: Weight,
+    clock: u64,
+    /// GPU time since it came, in nanoseconds.
+    total: u64,
+    /// It has work.
+    active: bool,
+}
+
+/// Who wants an engine.
+#[derive(Default)]
+pub struct Queue {
+    entries: [Option<Entry>; MAX_VGPUS],
+    /// No clock of one that has work is behind this.
+    floor: u64,
+}
+
+/// Steps of a clock for so many nanoseconds.
+fn steps(nanoseconds: u64, weight: Weight) -> u64 {
+    let all = nanoseconds.saturating_mul(STEPS);
+    all.checked_div(u64::from(weight.get())).unwrap_or(all)
+}
+
+impl Queue {
+    /// A vGPU comes, with no work; one of that number goes.
+    pub fn join(&mut self, id: VgpuId, weight: Weight) {
+        self.leave(id);
+        let entry = Entry {
+            id,
+            weight,
+            clock: self.floor,
+            total: 0,
+            active: false,
+        };
+        if let Some(free) = self.entries.iter_mut().find(|entry| entry.is_none()) {
+            *free = Some(entry);
+        }
+    }
+
+    /// A vGPU goes.
+    pub fn leave(&mut self, id: VgpuId) {
+        for entry in &mut self.entries {
+            *entry = entry.filter(|entry| entry.id != id);
+        }
+    }
+
+    /// A vGPU gets another weight, from now on.
+    pub fn set_weight(&mut self, id: VgpuId, weight: Weight) {
+        if let Some(entry) = self.entry(id) {
+            entry.weight = weight;
+        }
+    }
+
+    /// A vGPU has had the engine for so long.
+    pub fn ran(&mut self, id: VgpuId, nanoseconds: u64) {
+        if let Some(entry) = self.entry(id) {
+            entry.total = entry.total.saturating_add(nanoseconds);
+            let steps = steps(nanoseconds, entry.weight);
+            entry.clock = entry.clock.saturating_add(steps);
+        }
+    }
+
+    /// Whether a vGPU has work, which waits or runs.
+    pub fn set_active(&mut self, id: VgpuId, active: bool) {
+        self.raise_floor();
+        let floor = self.floor;
+        if let Some(entry) = self.entry(id) {
+            if active && !entry.active {
+                let start = floor.saturating_sub(steps(HEAD_START, entry.weight));
+                entry.clock = entry.clock.max(start);
+            }
+            entry.active = active;
+        }
+    }
+
+    fn raise_floor(&mut self) {
+        let active = self.entries.iter().flatten().filter(|entry| entry.active);
+        if let Some(least) = active.map(|entry| entry.clock).min() {
+            self.floor = self.floor.max(least);
+        }
+    }
+
+    /// The one whose turn it is among those that `wants` is true for.
+    pub fn next(&self, mut wants: impl FnMut(VgpuId) -> bool) -> Option<VgpuId> {
+        let entries = self
+            .entries
+            .iter()
+            .flatten()
+            .filter(|entry| wants(entry.id));
+        entries
+            .min_by_key(|entry| entry.clock)
+            .map(|entry| entry.id)
+    }
+
+    /// Whether a vGPU should have the engine in place of another one, though that has begun.
+    pub fn overtakes(&self, id: VgpuId, other: VgpuId) -> bool {
+        let find = |id: VgpuId| self.entries.iter().flatten().find(|entry| entry.id == id);
+        match (find(id), find(other)) {
+            (Some(this), Some(other)) => {
+                this.clock.saturating_add(steps(SLICE, other.weight)) < other.clock
+            }
+            _ => false,
+        }
+    }
+
+    /// GPU time that a vGPU has had since it came, in nanoseconds.
+    pub fn total(&self, id: VgpuId) -> u64 {
+        let mut entries = self.entries.iter().flatten();
+        let found = entries.find(|entry| entry.id == id);
+        found.map_or(0, |entry| entry.total)
+    }
+
+    fn entry(&mut self, id: VgpuId) -> Option<&mut Entry> {
+        let mut entries = self.entries.iter_mut().flatten();
+        entries.find(|entry| entry.id == id)
+    }
+}

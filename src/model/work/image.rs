@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The image of a context: what the GPU loads before it runs one, and saves afterwards (PRM Broadwell
+//! volume 7, "Logical Ring Context Format"; the places are those of `drivers/gpu/drm/i915/gt/intel_lrc.c`).
+//!
+//! An image is commands: the GPU carries them out when it loads the context, and with privilege. So the
+//! guest's image is never loaded. What is loaded is the host's own image of a fresh context with the
+//! *values* of the guest in it: where both have the same command, and load the same register, the guest's
+//! value is taken, as far as a command of the guest's could have written it; everywhere else the host's.
+//! No command and no register gets into an image that the hardware itself would not save there
+//! (gvt-spec 12.1-3).
+
+use crate::{
+    cmd::table::{
+        Command,
+        Rule, //
+    },
+    engine::EngineId,
+    platform::Platform, //
+};
+
+/// Words of a page.
+pub(super) const PAGE_WORDS: usize = 1024;
+/// The words of the state page that describe the ring; what follows is of the engine.
+pub(super) const RING_WORDS: usize = 0x50;
+
+/// Places of values in the state page, in words.
+pub(super) mod place {
+    pub(in super::super) const CONTROL: usize = 3;
+    pub(in super::super) const HEAD: usize = 5;
+    pub(in super::super) const TAIL: usize = 7;
+    pub(in super::super) const START: usize = 9;
+    pub(in super::super) const RING_CONTROL: usize = 11;
+    pub(in super::super) const PER_CONTEXT: usize = 25;
+    pub(in super::super) const INDIRECT: usize = 27;
+    pub(in super::super) const INDIRECT_OFFSET: usize = 29;
+    pub(in super::super) const TIMESTAMP: usize = 35;
+    /// The upper half of the last root; the lower half of the first one is seven values further on.
+    pub(in super::super) const PDPS: usize = 37;
+    /// How the blitter tiles.
+    pub(in super::super) const BLITTER: usize = 67;
+}
+
+/// Bits of CTX_CONTEXT_CONTROL.
+pub(super) const RESTORE_INHIBIT: u32 = 1 << 0;
+const RESOURCE_STREAMER: u32 = 1 << 1;
+const SYN_SWITCH_INHIBIT: u32 = 1 << 3;
+const CONTROL_MASK: u32 = 0xf << 16;
+
+/// What a context is loaded with, of what the guest says: its state is restored and saved.
+pub(super) fn control(guest: u32) -> u32 {
+    CONTROL_MASK | SYN_SWITCH_INHIBIT | (guest & RESOURCE_STREAMER)
+}
+
+/// The places of the root, from PDP0 on: lower half, upper half.
+pub(super) fn root_places() -> impl Iterator<Item = usize> {
+    (0..8usize).map(|number| {
+        place::PDPS
+            .saturating_add(14)
+            .saturating_sub(number.saturating_mul(2))
+    })
+}
+
+const NOOP: u32 = 0;
+const LOAD_REGISTERS: u32 = 0x22;
+const LENGTH: u32 = 0xff;
+const REGISTER: u32 = 0x007f_fffc;
+
+/// Makes an image out of the guest's: `image` is that from the state page on, and becomes what may be
+/// loaded. `fresh` is the host's of a new context. `value` says what becomes of the guest's value of a
+/// register; `None` for the host's.
+pub(super) fn merge(
+    image: &mut [u32],
+    fresh: &[u32],
+    engine: EngineId,
+    platform: Platform,
+    mut value: impl FnMut(u32, u32) -> Option<u32>,
+) {
+    let pages = image.chunks_mut(PAGE_WORDS).zip(fresh.chunks(PAGE_WORDS));
+    for (number, (image, fresh)) in pages.enumerate() {
+        let start = if number == 0 { RING_WORDS } else { 0 };
+        merge_page(image, fresh, start, engine, platform, &mut value);
+    }
+    // Where the host has nothing to compare with.
+    if let Some(rest) = image.get_mut(fresh.len()..) {
+        rest.fill(0);
+    }
+}
+
+fn merge_page(
+    image: &mut [u32],
+    fresh: &[u32],
+    start: usize,
+    engine: EngineId,
+    platform: Platform,
+    value: &mut impl FnMut(u32, u32) -> Option<u32>,
+) {
+    let mut at = start;
+    if let (Some(to), Some(from)) = (image.get_mut(..start), fresh.get(..start)) {
+        to.copy_from_slice(from);
+    }
+    while let Some(header) = fresh.get(at).copied() {
+        if header == NOOP {
+            if let Some(word) = image.get_mut(at) {
+                *word = NOOP;
+            }
+            at = at.saturating_add(1);
+            continue;
+        }
+        let command = Command::find(header, engine, platform);
+        let length = command.and_then(|command| Some((command, command.length(header)?)));
+        let known = length.and_then(|(command, length)| {
+            let end = at.checked_add(usize::try_from(length).ok()?)?;
+            Some((command.rule, end, fresh.get(at..end)?))
+        });
+        let Some((rule, end, host)) = known else {
+            // The end of the commands, or none that is known: the host's from here on.
+            break;
+        };
+        let guest = image.get_mut(at..end).unwrap_or_default();
+        match rule {
+            Rule::LoadRegisterImm if header >> 23 == LOAD_REGISTERS => {
+                merge_registers(guest, host, value);
+            }
+            // State of the pipeline: nothing in it can reach beyond the page tables of the context.
+            Rule::Free | Rule::FreeOnGen9 if guest.first() == host.first() => {}
+            Rule::BatchEnd => break,
+            _ => guest.copy_from_slice(host),
+        }
+        at = end;
+    }
+    if let (Some(to), Some(from)) = (image.get_mut(at..), fresh.get(at..)) {
+        to.copy_from_slice(from);
+    }
+}
+
+fn merge_registers(
+    guest: &mut [u32],
+    host: &[u32],
+    value: &mut impl FnMut(u32, u32) -> Option<u32>,
+) {
+    let (Some((header, guest)), Some((host_header, host))) =
+        (guest.split_first_mut(), host.split_first())
+    else {
+        return;
+    };
+    let same = *header & LENGTH == *host_header & LENGTH;
+    *header = *host_header;
+    for (guest, host) in guest.chunks_mut(2).zip(host.chunks(2)) {
+        if let ([register, written], [host_register, host_value]) = (guest, host) {
+            let known = same && *register == *host_register;
+            *register = *host_register;
+            let taken = known.then(|| value(*host_register & REGISTER, *written));
+            *written = taken.flatten().unwrap_or(*host_value);
+        }
+    }
+}

@@ -1,0 +1,426 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! One context of a submission: from what the guest says of it to commands that may run.
+
+use kernel::prelude::*;
+
+use super::{
+    execlists::Descriptor,
+    image::{
+        self,
+        place, //
+    },
+    Parts, //
+};
+use crate::{
+    addr::PAGE_SIZE,
+    cmd::{
+        Flaw,
+        Flip,
+        Load,
+        Page,
+        Policy,
+        Scanner,
+        WORKAROUND_BYTES, //
+    },
+    engine::EngineId,
+    interrupt::EngineEvent,
+    mmio::{
+        copies,
+        moves, //
+    },
+    ppgtt::{
+        Ppgtt,
+        Roots, //
+    },
+};
+
+/// How often the commands of one job can change the root of the page tables.
+const MAX_ROOTS: usize = 16;
+/// The most flips that the commands of one job can ask for.
+const MAX_FLIPS: usize = 16;
+
+const HEAD_OFFSET: u32 = 0x001f_fffc;
+const TAIL_OFFSET: u32 = 0x001f_fff8;
+/// Bits 20 to 12 of RING_CTL: pages of the ring, less one.
+const RING_PAGES: u32 = 0x001f_f000;
+/// How often the head has come round: bits 31 to 21.
+const HEAD_WRAP: u32 = 0x0020_0000;
+
+/// Of RCS_INDIRECT_CTX: cache lines, and where.
+const INDIRECT_LINES: u32 = 0x3f;
+const CACHE_LINE: u32 = 64;
+/// Of BB_PER_CTX_PTR.
+const PER_CONTEXT_VALID: u32 = 1 << 0;
+
+/// Where a job is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// It waits.
+    Queued,
+    /// The GPU has it.
+    Launched,
+}
+
+/// The workaround batches of a context, one behind the other.
+pub(super) struct Workarounds {
+    pub(super) words: KVVec<u32>,
+    /// Cache lines of the first one, which runs in the middle of loading the context.
+    pub(super) lines: u32,
+    /// Where in loading it.
+    pub(super) offset: u32,
+    /// Where the second one starts, in bytes, which runs at the end, if there is one.
+    pub(super) second: Option<u32>,
+}
+
+/// What one context of a submission has to do.
+pub(super) struct Job {
+    pub(super) stage: Stage,
+    pub(super) context: Descriptor,
+    /// The number of the submission.
+    pub(super) submission: u32,
+    pub(super) commands: KVVec<u32>,
+    pub(super) workarounds: Option<Workarounds>,
+    /// The root of the page tables at the start.
+    pub(super) roots: Roots,
+    /// Those that commands change to, in this order.
+    pub(super) later_roots: KVec<Roots>,
+    /// What the hardware is to have for the first.
+    pub(super) shadow: [u64; 4],
+    /// The state of the shadows that these are of.
+    pub(super) epoch: u32,
+    /// Of the state page of the guest's image.
+    pub(super) control: u32,
+    pub(super) timestamp: u32,
+    pub(super) blitter: u32,
+    /// What the registers of the ring are when it is done.
+    pub(super) head: u32,
+    pub(super) tail: u32,
+    pub(super) start: u32,
+    /// What the guest is told when it is done.
+    pub(super) user_interrupt: bool,
+    pub(super) flush: bool,
+    pub(super) flips: KVec<Flip>,
+}
+
+/// The state page of the guest's image: what describes the ring, and a word of the blitter's.
+struct State([u32; place::BLITTER + 1]);
+
+impl State {
+    fn get(&self, place: usize) -> u32 {
+        self.0.get(place).copied().unwrap_or(0)
+    }
+
+    /// The root, from PDP0 on.
+    fn pdps(&self) -> [u64; 4] {
+        let mut pdps = [0; 4];
+        let mut words = image::root_places().map(|place| u64::from(self.get(place)));
+        for pdp in &mut pdps {
+            if let (Some(low), Some(high)) = (words.next(), words.next()) {
+                *pdp = high << 32 | low;
+            }
+        }
+        pdps
+    }
+}
+
+impl Job {
+    /// Looks at what a context has to do. `queued_tail` is where the ring of the same context ends that
+    /// was submitted before and is not done.
+    ///
+    /// # Errors
+    ///
+    /// The [`Flaw`] for which it cannot run.
+    pub(super) fn new(
+        context: Descriptor,
+        engine: EngineId,
+        queued_tail: Option<u32>,
+        page: &mut Page,
+        ppgtt: &mut Ppgtt,
+        parts: &mut Parts<'_>,
+    ) -> Result<KBox<Self>, Flaw> {
+        let flaw = Flaw::Context {
+            engine,
+            lrca: context.lrca(),
+        };
+        let addressing = context.addressing().ok_or(flaw)?;
+        let mut state = State([0; place::BLITTER + 1]);
+        let state_page = u64::from(context.lrca()).saturating_add(PAGE_SIZE);
+        parts
+            .read_words(state_page, &mut state.0)
+            .map_err(|_| flaw)?;
+
+        let start = state.get(place::START) & 0xffff_f000;
+        let size = (state.get(place::RING_CONTROL) & RING_PAGES).saturating_add(0x1000);
+        if !parts.owns(start.into(), size.into()) {
+            return Err(flaw);
+        }
+        let guest_head = state.get(place::HEAD);
+        let head = queued_tail.unwrap_or(guest_head & HEAD_OFFSET);
+        let tail = state.get(place::TAIL) & TAIL_OFFSET;
+
+        let job = Self {
+            stage: Stage::Queued,
+            context,
+            submission: 0,
+            commands: KVVec::new(),
+            workarounds: None,
+            roots: Roots {
+                addressing,
+                pdps: state.pdps(),
+            },
+            later_roots: KVec::new(),
+            shadow: [0; 4],
+            epoch: 0,
+            control: state.get(place::CONTROL),
+            timestamp: state.get(place::TIMESTAMP),
+            blitter: state.get(place::BLITTER),
+            head: 0,
+            tail,
+            start,
+            user_interrupt: false,
+            flush: false,
+            flips: KVec::new(),
+        };
+        let mut job = KBox::new(job, GFP_KERNEL).map_err(|_| Flaw::Memory)?;
+        let wraps = guest_head & !(HEAD_WRAP.wrapping_sub(1));
+        let wrapped = if tail < head { HEAD_WRAP } else { 0 };
+        job.head = wraps.wrapping_add(wrapped) | tail;
+
+        // The first use is given back with the job, that of others when they were looked at.
+        job.shadow = ppgtt.prepare(&job.roots, &mut *parts.env)?;
+        job.epoch = ppgtt.epoch();
+        let ring = (start.into(), size.into(), head.into(), tail.into());
+        let looked = job.look(engine, ring, &state, page, ppgtt, parts);
+        match looked {
+            Ok(()) => Ok(job),
+            Err(flaw) => {
+                job.give_back(ppgtt, parts);
+                Err(flaw)
+            }
+        }
+    }
+
+    /// Takes other shadows, as those that it had are no more.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Ppgtt::prepare`]; the use that it had of them is given back all the same.
+    pub(super) fn renew(&mut self, ppgtt: &mut Ppgtt, parts: &mut Parts<'_>) -> Result<(), Flaw> {
+        ppgtt.release(&self.roots, &mut *parts.env);
+        self.shadow = ppgtt.prepare(&self.roots, &mut *parts.env)?;
+        self.epoch = ppgtt.epoch();
+        Ok(())
+    }
+
+    /// Gives back what it has of the page tables.
+    pub(super) fn give_back(&mut self, ppgtt: &mut Ppgtt, parts: &mut Parts<'_>) {
+        ppgtt.release(&self.roots, &mut *parts.env);
+        for roots in self.later_roots.iter() {
+            ppgtt.release(roots, &mut *parts.env);
+        }
+    }
+
+    fn look(
+        &mut self,
+        engine: EngineId,
+        (start, size, head, tail): (u64, u64, u64, u64),
+        state: &State,
+        page: &mut Page,
+        ppgtt: &mut Ppgtt,
+        parts: &mut Parts<'_>,
+    ) -> Result<(), Flaw> {
+        let platform = parts.map.platform();
+        let mut commands = KVVec::new();
+        let workarounds = {
+            let mut auditor = Auditor {
+                engine,
+                wanted: self.roots,
+                job: self,
+                ppgtt,
+                parts,
+            };
+            let mut scanner = Scanner::new(&mut auditor, engine, platform, page, &mut commands);
+            scanner.ring(start, size, head, tail)?;
+            match engine {
+                EngineId::Rcs0 => auditor.workarounds(state, page)?,
+                _ => None,
+            }
+        };
+        // The ring of the host takes an even number of words.
+        if commands.len() % 2 != 0 {
+            commands.push(0, GFP_KERNEL).map_err(|_| Flaw::Memory)?;
+        }
+        self.commands = commands;
+        self.workarounds = workarounds;
+        Ok(())
+    }
+}
+
+/// What the commands of a job may do, and what they do in the vGPU.
+struct Auditor<'a, 'b> {
+    engine: EngineId,
+    /// The root as commands have written it so far.
+    wanted: Roots,
+    job: &'a mut Job,
+    ppgtt: &'a mut Ppgtt,
+    parts: &'a mut Parts<'b>,
+}
+
+impl Auditor<'_, '_> {
+    fn workarounds(&mut self, state: &State, page: &mut Page) -> Result<Option<Workarounds>, Flaw> {
+        let indirect = state.get(place::INDIRECT);
+        let per_context = state.get(place::PER_CONTEXT);
+        let lines = indirect & INDIRECT_LINES;
+        if lines == 0 && per_context & PER_CONTEXT_VALID == 0 {
+            return Ok(None);
+        }
+        let platform = self.parts.map.platform();
+        let engine = self.engine;
+        let mut words = KVVec::new();
+        let size = lines.saturating_mul(CACHE_LINE);
+        if lines > 0 {
+            let start = u64::from(indirect & !(CACHE_LINE.wrapping_sub(1)));
+            Scanner::new(self, engine, platform, page, &mut words)
+                .workarounds(start, size.into())?;
+            fill(&mut words, size)?;
+        }
+        let second = if per_context & PER_CONTEXT_VALID != 0 {
+            let start = u64::from(per_context & 0xffff_f000);
+            Scanner::new(self, engine, platform, page, &mut words).workarounds(start, PAGE_SIZE)?;
+            let end = [MI_BATCH_BUFFER_END, 0];
+            words
+                .extend_from_slice(&end, GFP_KERNEL)
+                .map_err(|_| Flaw::Memory)?;
+            Some(size)
+        } else {
+            None
+        };
+        if words.len().saturating_mul(4) > WORKAROUND_BYTES {
+            return Err(Flaw::Budget);
+        }
+        Ok(Some(Workarounds {
+            words,
+            lines,
+            offset: state.get(place::INDIRECT_OFFSET),
+            second,
+        }))
+    }
+}
+
+const MI_BATCH_BUFFER_END: u32 = 0x0a << 23;
+/// The first of the eight registers of an engine with the root of its page tables.
+const RING_PDP: u32 = 0x270;
+
+/// Makes so many bytes of it; what was left out leaves room.
+fn fill(words: &mut KVVec<u32>, bytes: u32) -> Result<(), Flaw> {
+    let wanted = usize::try_from(bytes / 4).map_err(|_| Flaw::Budget)?;
+    while words.len() < wanted {
+        words.push(0, GFP_KERNEL).map_err(|_| Flaw::Memory)?;
+    }
+    if words.len() > wanted {
+        return Err(Flaw::Budget);
+    }
+    Ok(())
+}
+
+/// The eight registers of a root, from the lower half of PDP0 on.
+pub(super) fn halves(pdps: &[u64; 4]) -> [u32; 8] {
+    let mut registers = [0; 8];
+    for (pair, pdp) in registers.chunks_exact_mut(2).zip(pdps) {
+        let [a, b, c, d, e, f, g, h] = pdp.to_le_bytes();
+        if let [low, high] = pair {
+            *low = u32::from_le_bytes([a, b, c, d]);
+            *high = u32::from_le_bytes([e, f, g, h]);
+        }
+    }
+    registers
+}
+
+/// Puts another value into one of the eight registers of a root.
+fn set_half(pdps: &mut [u64; 4], number: u32, value: u32) {
+    let pdp = usize::try_from(number / 2)
+        .ok()
+        .and_then(|at| pdps.get_mut(at));
+    if let Some(pdp) = pdp {
+        let value = u64::from(value);
+        *pdp = if number % 2 == 0 {
+            *pdp & !0xffff_ffff | value
+        } else {
+            *pdp & 0xffff_ffff | value << 32
+        };
+    }
+}
+
+impl Policy for Auditor<'_, '_> {
+    fn read_page(&mut self, address: u64, words: &mut [u32]) -> Result<(), Flaw> {
+        self.parts.read_words(address, words)
+    }
+
+    fn owns(&self, address: u64, length: u64) -> bool {
+        self.parts.owns(address, length)
+    }
+
+    fn status_page(&self) -> Option<u64> {
+        self.parts.status_page(self.engine)
+    }
+
+    fn context_page(&self) -> u64 {
+        self.job.context.lrca().into()
+    }
+
+    fn load(&mut self, register: u32, value: u32) -> Result<Load, Flaw> {
+        let flaw = Flaw::Register { offset: register };
+        let load = self
+            .parts
+            .registers
+            .load_by_command(register, value, self.engine, self.parts.map)
+            .ok_or(flaw)?;
+        if load == Load::Root {
+            let number = register.wrapping_sub(self.engine.mmio_base() | RING_PDP) / 4;
+            set_half(&mut self.wanted.pdps, number, value);
+        }
+        Ok(load)
+    }
+
+    fn switch_root(&mut self) -> Result<[u32; 8], Flaw> {
+        if self.job.later_roots.len() >= MAX_ROOTS {
+            return Err(Flaw::Budget);
+        }
+        let later = &mut self.job.later_roots;
+        later
+            .push(self.wanted, GFP_KERNEL)
+            .map_err(|_| Flaw::Memory)?;
+        let shadow = self.ppgtt.prepare(&self.wanted, &mut *self.parts.env);
+        if shadow.is_err() {
+            let _ = self.job.later_roots.pop();
+        }
+        Ok(halves(&shadow?))
+    }
+
+    fn moves(&self, register: u32) -> bool {
+        moves(register, self.engine, self.parts.map.platform())
+    }
+
+    fn copies(&self, from: u32, to: u32) -> bool {
+        copies(from, to, self.engine, self.parts.map)
+    }
+
+    fn event(&mut self, event: EngineEvent) {
+        match event {
+            EngineEvent::User => self.job.user_interrupt = true,
+            EngineEvent::Flush => self.job.flush = true,
+            EngineEvent::ContextSwitch => {}
+        }
+    }
+
+    fn flip(&mut self, flip: Flip) -> Result<(), Flaw> {
+        if self.job.flips.len() >= MAX_FLIPS {
+            return Err(Flaw::Budget);
+        }
+        self.job
+            .flips
+            .push(flip, GFP_KERNEL)
+            .map_err(|_| Flaw::Memory)
+    }
+}

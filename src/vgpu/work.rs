@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a virtual GPU has to do with the work of its guest.
+
+use super::{
+    State,
+    Vgpu, //
+};
+use crate::env::Env;
+use gvt_model::{
+    addr::{
+        Gfn,
+        PAGE_SIZE, //
+    },
+    engine::EngineId,
+    ports::ContextImage,
+    work::Launch, //
+};
+
+impl Vgpu {
+    /// Whether there is work of an engine that the GPU can be given now.
+    pub(crate) fn is_ready(&self, engine: EngineId) -> bool {
+        self.state().model.is_ready(engine)
+    }
+
+    /// Takes the next work of an engine. See [`gvt_model::vgpu::Vgpu::launch`].
+    pub(crate) fn launch(
+        &self,
+        engine: EngineId,
+        image: &mut dyn ContextImage,
+        fresh: &[u32],
+    ) -> Option<Launch> {
+        let mut launch = None;
+        // It fails if the device was closed in the meantime, and then there is nothing to do.
+        let _ = self.access(|model, host| {
+            launch = model.launch(engine, image, fresh, host);
+            Ok(())
+        });
+        launch
+    }
+
+    /// The oldest work that was taken of an engine is through.
+    pub(crate) fn complete(&self, engine: EngineId, done: bool, image: &dyn ContextImage) {
+        let _ = self.access(|model, host| {
+            model.complete(engine, done, image, host);
+            Ok(())
+        });
+    }
+
+    /// The guest has written to a page that is watched.
+    pub(crate) fn page_written(&self, gpa: u64) {
+        let mut state = self.state();
+        let State {
+            model,
+            session,
+            claim,
+            ..
+        } = &mut *state;
+        if let (Some(session), Some(claim)) = (session, claim) {
+            let resources = &mut session.resources;
+            let mut env = Env::new(resources, claim.gpu(), &claim.partition, self.clock);
+            model.page_written(Gfn::new(gpa / PAGE_SIZE), &mut env);
+        }
+    }
+
+    /// `count` pages of the guest's from `first` on are no memory any more.
+    pub(crate) fn frames_removed(&self, first: u64, count: u64) {
+        self.state().model.frames_removed(first, count);
+    }
+}
