@@ -45,8 +45,7 @@ use crate::{
     mmio::{
         ggtt::Ggtt,
         map::RegisterMap,
-        registers::Registers,
-        switched::switched, //
+        registers::Registers, //
     },
     ports::{
         ContextImage,
@@ -63,12 +62,10 @@ use execlists::{
     Status, //
 };
 use image::{
-    place,
     PAGE_WORDS,
     RING_WORDS, //
 };
 use job::{
-    halves,
     Job,
     Stage, //
 };
@@ -396,11 +393,11 @@ impl Work {
                 return None;
             };
             let context = (!inhibits).then_some(job.context);
-            load_image(made, id, context, fresh, parts);
+            image::load(made, id, context, fresh, parts);
             image.write_words(RING_WORDS, made.get(RING_WORDS..).unwrap_or_default());
             engine.loaded = Some(job.context);
         }
-        put_fields(job, id, image);
+        image::put_fields(job, id, image);
         Some(launch)
     }
 
@@ -439,7 +436,7 @@ impl Work {
         if !goes_on {
             let pages = pages_of(&self.context_sizes, id);
             if let Ok(page) = room(&mut self.image, PAGE_WORDS) {
-                store_image(page, pages, &job, image, parts);
+                image::store(page, pages, &job, image, parts);
             }
         }
         job.give_back(&mut self.ppgtt, parts);
@@ -517,118 +514,4 @@ fn room(words: &mut KVVec<u32>, count: usize) -> Result<&mut [u32]> {
         *words = KVVec::zeroed(count, GFP_KERNEL)?;
     }
     Ok(words.get_mut(..count).unwrap_or_default())
-}
-
-/// Makes an image that may be loaded: that of `context`, or a fresh one with the registers of the vGPU.
-fn load_image(
-    image: &mut [u32],
-    id: EngineId,
-    context: Option<Descriptor>,
-    fresh: &[u32],
-    parts: &mut Parts<'_>,
-) {
-    let platform = parts.map.platform();
-    image.fill(0);
-    let Some(context) = context else {
-        for (to, from) in image.iter_mut().zip(fresh) {
-            *to = *from;
-        }
-        // The values in the fresh one are what the vGPU has in its registers, where it has any.
-        image::merge(image, fresh, id, platform, |register, _| {
-            let mut table = switched(platform).iter();
-            let row = table.find(|row| row.in_context && row.offset == register)?;
-            let mask = if row.masked { 0xffff_0000 } else { 0 };
-            Some(parts.registers.file.get(register) | mask)
-        });
-        return;
-    };
-    let mut address = u64::from(context.lrca());
-    for (page, fresh) in image.chunks_mut(PAGE_WORDS).zip(fresh.chunks(PAGE_WORDS)) {
-        address = address.saturating_add(PAGE_SIZE);
-        if parts.read_words(address, page).is_err() {
-            // What the guest does not have is fresh.
-            for (to, from) in page.iter_mut().zip(fresh) {
-                *to = *from;
-            }
-        }
-    }
-    image::merge(image, fresh, id, platform, |register, value| {
-        match parts.map.find(register) {
-            // It could have been written by a command.
-            Some(row) if row.commands => {
-                match parts
-                    .registers
-                    .load_by_command(register, value, id, parts.map)?
-                {
-                    crate::cmd::Load::Value(accepted) => Some(accepted),
-                    _ => None,
-                }
-            }
-            // The hardware keeps it for the context alone.
-            _ => Some(value),
-        }
-    });
-}
-
-/// Puts what a job says into an image.
-fn put_fields(job: &Job, id: EngineId, image: &mut dyn ContextImage) {
-    image.write_words(place::CONTROL, &[image::control(job.control)]);
-    image.write_words(place::TIMESTAMP, &[job.timestamp]);
-    for (place, register) in image::root_places().zip(halves(&job.shadow)) {
-        image.write_words(place, &[register]);
-    }
-    match id {
-        EngineId::Rcs0 => {
-            let (mut indirect, mut offset, mut per_context) = (0, 0, 0);
-            if let Some(workarounds) = &job.workarounds {
-                let address = image.put_workarounds(&workarounds.words);
-                if workarounds.lines > 0 {
-                    (indirect, offset) = (address | workarounds.lines, workarounds.offset);
-                }
-                if let Some(second) = workarounds.second {
-                    per_context = address.saturating_add(second) | 1;
-                }
-            }
-            image.write_words(place::INDIRECT, &[indirect]);
-            image.write_words(place::INDIRECT_OFFSET, &[offset]);
-            image.write_words(place::PER_CONTEXT, &[per_context]);
-        }
-        EngineId::Bcs0 => image.write_words(place::BLITTER, &[job.blitter]),
-        EngineId::Vcs0 | EngineId::Vcs1 | EngineId::Vecs0 => {}
-    }
-}
-
-/// Gives the guest the image of a context that is done.
-fn store_image(
-    page: &mut [u32],
-    pages: usize,
-    job: &Job,
-    image: &dyn ContextImage,
-    parts: &mut Parts<'_>,
-) {
-    let lrca = u64::from(job.context.lrca());
-    let state = lrca.saturating_add(PAGE_SIZE);
-    let at = |place: usize| {
-        let bytes = u64::try_from(place).unwrap_or(0).saturating_mul(4);
-        state.saturating_add(bytes)
-    };
-    image.read_words(0, page);
-    let field = |place: usize| page.get(place).copied().unwrap_or(0);
-    let (control, timestamp) = (field(place::CONTROL), field(place::TIMESTAMP));
-    parts.write_words(at(place::HEAD), &[job.head]);
-    parts.write_words(at(place::CONTROL), &[control & !image::RESTORE_INHIBIT]);
-    parts.write_words(at(place::TIMESTAMP), &[timestamp]);
-    if let Some(roots) = job.later_roots.last() {
-        for (place, register) in image::root_places().zip(halves(&roots.pdps)) {
-            parts.write_words(at(place), &[register]);
-        }
-    }
-    let engine = page.get(RING_WORDS..).unwrap_or_default();
-    parts.write_words(at(RING_WORDS), engine);
-    for number in 2..pages {
-        let first = number.saturating_sub(1).saturating_mul(PAGE_WORDS);
-        image.read_words(first, page);
-        let offset = u64::try_from(number).unwrap_or(0).saturating_mul(PAGE_SIZE);
-        parts.write_words(lrca.saturating_add(offset), page);
-    }
 }

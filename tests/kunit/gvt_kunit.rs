@@ -42,6 +42,9 @@ mod registers;
 mod timing;
 mod types;
 mod vgpu;
+mod work;
+#[cfg(any(test, CONFIG_KUNIT = "y"))]
+mod worker;
 #[cfg(any(test, CONFIG_KUNIT = "y"))]
 mod world;
 

@@ -222,15 +222,26 @@ impl World {
 impl GuestMemory for World {
     fn read_guest(&mut self, gpa: Gpa, buf: &mut [u8]) -> Result {
         self.reads = self.reads.wrapping_add(1);
-        let start = self.word(gpa.raw() / 4096, 0).ok_or(EFAULT)?;
-        for (word, bytes) in self.memory.iter().skip(start).zip(buf.chunks_exact_mut(8)) {
-            bytes.copy_from_slice(&word.to_le_bytes());
+        for (address, byte) in (gpa.raw()..).zip(buf.iter_mut()) {
+            let word = self
+                .word(address / 4096, number(address % 4096 / 8))
+                .ok_or(EFAULT)?;
+            let bytes = self.memory.get(word).ok_or(EFAULT)?.to_le_bytes();
+            *byte = bytes.get(number(address % 8)).copied().unwrap_or(0);
         }
         Ok(())
     }
 
-    fn write_guest(&mut self, _gpa: Gpa, _data: &[u8]) -> Result {
-        Err(EFAULT)
+    fn write_guest(&mut self, gpa: Gpa, data: &[u8]) -> Result {
+        for (address, byte) in (gpa.raw()..).zip(data) {
+            let word = self
+                .word(address / 4096, number(address % 4096 / 8))
+                .ok_or(EFAULT)?;
+            let word = self.memory.get_mut(word).ok_or(EFAULT)?;
+            let shift = address % 8 * 8;
+            *word = *word & !(0xff << shift) | u64::from(*byte) << shift;
+        }
+        Ok(())
     }
 }
 

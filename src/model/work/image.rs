@@ -10,13 +10,27 @@
 //! No command and no register gets into an image that the hardware itself would not save there
 //! (gvt-spec 12.1-3).
 
+use super::{
+    execlists::Descriptor,
+    job::{
+        halves,
+        Job, //
+    },
+    Parts, //
+};
 use crate::{
-    cmd::table::{
-        Command,
-        Rule, //
+    addr::PAGE_SIZE,
+    cmd::{
+        table::{
+            Command,
+            Rule, //
+        },
+        Load, //
     },
     engine::EngineId,
-    platform::Platform, //
+    mmio::switched::switched,
+    platform::Platform,
+    ports::ContextImage, //
 };
 
 /// Words of a page.
@@ -26,19 +40,19 @@ pub(super) const RING_WORDS: usize = 0x50;
 
 /// Places of values in the state page, in words.
 pub(super) mod place {
-    pub(in super::super) const CONTROL: usize = 3;
-    pub(in super::super) const HEAD: usize = 5;
-    pub(in super::super) const TAIL: usize = 7;
-    pub(in super::super) const START: usize = 9;
-    pub(in super::super) const RING_CONTROL: usize = 11;
-    pub(in super::super) const PER_CONTEXT: usize = 25;
-    pub(in super::super) const INDIRECT: usize = 27;
-    pub(in super::super) const INDIRECT_OFFSET: usize = 29;
-    pub(in super::super) const TIMESTAMP: usize = 35;
+    pub(in crate::work) const CONTROL: usize = 3;
+    pub(in crate::work) const HEAD: usize = 5;
+    pub(in crate::work) const TAIL: usize = 7;
+    pub(in crate::work) const START: usize = 9;
+    pub(in crate::work) const RING_CONTROL: usize = 11;
+    pub(in crate::work) const PER_CONTEXT: usize = 25;
+    pub(in crate::work) const INDIRECT: usize = 27;
+    pub(in crate::work) const INDIRECT_OFFSET: usize = 29;
+    pub(in crate::work) const TIMESTAMP: usize = 35;
     /// The upper half of the last root; the lower half of the first one is seven values further on.
-    pub(in super::super) const PDPS: usize = 37;
+    pub(in crate::work) const PDPS: usize = 37;
     /// How the blitter tiles.
-    pub(in super::super) const BLITTER: usize = 67;
+    pub(in crate::work) const BLITTER: usize = 67;
 }
 
 /// Bits of CTX_CONTEXT_CONTROL.
@@ -48,7 +62,7 @@ const SYN_SWITCH_INHIBIT: u32 = 1 << 3;
 const CONTROL_MASK: u32 = 0xf << 16;
 
 /// What a context is loaded with, of what the guest says: its state is restored and saved.
-pub(super) fn control(guest: u32) -> u32 {
+fn control(guest: u32) -> u32 {
     CONTROL_MASK | SYN_SWITCH_INHIBIT | (guest & RESOURCE_STREAMER)
 }
 
@@ -69,7 +83,7 @@ const REGISTER: u32 = 0x007f_fffc;
 /// Makes an image out of the guest's: `image` is that from the state page on, and becomes what may be
 /// loaded. `fresh` is the host's of a new context. `value` says what becomes of the guest's value of a
 /// register; `None` for the host's.
-pub(super) fn merge(
+fn merge(
     image: &mut [u32],
     fresh: &[u32],
     engine: EngineId,
@@ -153,5 +167,119 @@ fn merge_registers(
             let taken = known.then(|| value(*host_register & REGISTER, *written));
             *written = taken.flatten().unwrap_or(*host_value);
         }
+    }
+}
+
+/// Makes an image that may be loaded: that of `context`, or a fresh one with the registers of the vGPU.
+pub(super) fn load(
+    image: &mut [u32],
+    id: EngineId,
+    context: Option<Descriptor>,
+    fresh: &[u32],
+    parts: &mut Parts<'_>,
+) {
+    let platform = parts.map.platform();
+    image.fill(0);
+    let Some(context) = context else {
+        for (to, from) in image.iter_mut().zip(fresh) {
+            *to = *from;
+        }
+        // The values in the fresh one are what the vGPU has in its registers, where it has any.
+        merge(image, fresh, id, platform, |register, _| {
+            let mut table = switched(platform).iter();
+            let row = table.find(|row| row.in_context && row.offset == register)?;
+            let mask = if row.masked { 0xffff_0000 } else { 0 };
+            Some(parts.registers.file.get(register) | mask)
+        });
+        return;
+    };
+    let mut address = u64::from(context.lrca());
+    for (page, fresh) in image.chunks_mut(PAGE_WORDS).zip(fresh.chunks(PAGE_WORDS)) {
+        address = address.saturating_add(PAGE_SIZE);
+        if parts.read_words(address, page).is_err() {
+            // What the guest does not have is fresh.
+            for (to, from) in page.iter_mut().zip(fresh) {
+                *to = *from;
+            }
+        }
+    }
+    merge(image, fresh, id, platform, |register, value| {
+        match parts.map.find(register) {
+            // It could have been written by a command.
+            Some(row) if row.commands => {
+                match parts
+                    .registers
+                    .load_by_command(register, value, id, parts.map)?
+                {
+                    Load::Value(accepted) => Some(accepted),
+                    _ => None,
+                }
+            }
+            // The hardware keeps it for the context alone.
+            _ => Some(value),
+        }
+    });
+}
+
+/// Puts what a job says into an image.
+pub(super) fn put_fields(job: &Job, id: EngineId, image: &mut dyn ContextImage) {
+    image.write_words(place::CONTROL, &[control(job.control)]);
+    image.write_words(place::TIMESTAMP, &[job.timestamp]);
+    for (place, register) in root_places().zip(halves(&job.shadow)) {
+        image.write_words(place, &[register]);
+    }
+    match id {
+        EngineId::Rcs0 => {
+            let (mut indirect, mut offset, mut per_context) = (0, 0, 0);
+            if let Some(workarounds) = &job.workarounds {
+                let address = image.put_workarounds(&workarounds.words);
+                if workarounds.lines > 0 {
+                    (indirect, offset) = (address | workarounds.lines, workarounds.offset);
+                }
+                if let Some(second) = workarounds.second {
+                    per_context = address.saturating_add(second) | 1;
+                }
+            }
+            image.write_words(place::INDIRECT, &[indirect]);
+            image.write_words(place::INDIRECT_OFFSET, &[offset]);
+            image.write_words(place::PER_CONTEXT, &[per_context]);
+        }
+        EngineId::Bcs0 => image.write_words(place::BLITTER, &[job.blitter]),
+        EngineId::Vcs0 | EngineId::Vcs1 | EngineId::Vecs0 => {}
+    }
+}
+
+/// Gives the guest the image of a context that is done.
+pub(super) fn store(
+    page: &mut [u32],
+    pages: usize,
+    job: &Job,
+    image: &dyn ContextImage,
+    parts: &mut Parts<'_>,
+) {
+    let lrca = u64::from(job.context.lrca());
+    let state = lrca.saturating_add(PAGE_SIZE);
+    let at = |place: usize| {
+        let bytes = u64::try_from(place).unwrap_or(0).saturating_mul(4);
+        state.saturating_add(bytes)
+    };
+    image.read_words(0, page);
+    let field = |place: usize| page.get(place).copied().unwrap_or(0);
+    let (control, timestamp) = (field(place::CONTROL), field(place::TIMESTAMP));
+    parts.write_words(at(place::HEAD), &[job.head]);
+    parts.write_words(at(place::CONTROL), &[control & !RESTORE_INHIBIT]);
+    parts.write_words(at(place::TIMESTAMP), &[timestamp]);
+    if let Some(roots) = job.later_roots.last() {
+        for (place, register) in root_places().zip(halves(&roots.pdps)) {
+            parts.write_words(at(place), &[register]);
+        }
+    }
+    let engine = page.get(RING_WORDS..).unwrap_or_default();
+    parts.write_words(at(RING_WORDS), engine);
+    for number in 2..pages {
+        let first = number.saturating_sub(1).saturating_mul(PAGE_WORDS);
+        image.read_words(first, page);
+        let offset = u64::try_from(number).unwrap_or(0).saturating_mul(PAGE_SIZE);
+        parts.write_words(lrca.saturating_add(offset), page);
     }
 }
