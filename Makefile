@@ -2,8 +2,8 @@
 #
 # A thin front of the scripts below tests/. Everything runs inside the root that `make setup` makes.
 
-# Which module drives the virtual GPUs: stock (Debian's kvmgt), as everywhere below tests/.
-DRIVER ?= stock
+# Which module drives the virtual GPUs of the demonstration: ours, or stock (Debian's kvmgt), as everywhere below tests/.
+DRIVER ?= ours
 # The kernel series: 7.3, or another one of which trixie-backports has linux-source.
 KERNEL ?= 7.3
 export KERNEL
@@ -15,7 +15,7 @@ help:
 	@echo 'make setup    fetch and make what everything else needs, in ~/.cache/kvmgt (or $$KVMGT_CACHE)'
 	@echo 'make modules  kvmgt.ko, in build/kmod-$$(KERNEL); KDIR=FOLDER builds it against another kernel tree'
 	@echo 'make clean    remove what `make modules` made'
-	@echo 'make demo     a guest with a virtual GPU on the emulated one: blit and store on every engine'
+	@echo 'make demo     two guests on one emulated GPU: each draws a picture and shows it, and both are compared'
 	@echo 'make test     formatting, clippy, unit tests, and the virtual machines as a smoke test'
 	@echo 'make install  put kvmgt.ko into /lib/modules/$$(KREL)/updates (INSTALL_MOD_PATH is honoured); make uninstall undoes it'
 	@echo 'make dkms     put the source where DKMS finds it'

@@ -74,6 +74,24 @@ const OF_VGPU: &[File<ARef<Device<Vgpu>>>] = &[
         store: None,
     },
     File {
+        name: c"engines",
+        size: 0,
+        show: |vgpu, text| {
+            seq_print!(text, "engine contexts gpu_time_us\n");
+            for engine in vgpu.engines() {
+                seq_print!(
+                    text,
+                    "{} {} {}\n",
+                    engine.name(),
+                    vgpu.with_model(|model| model.contexts_done(engine)),
+                    vgpu.gpu_time(engine) / 1000
+                );
+            }
+            Ok(())
+        },
+        store: None,
+    },
+    File {
         name: c"counters",
         size: 0,
         show: |vgpu, text| {

@@ -179,7 +179,7 @@ impl GvtDevice {
         config.extend_from_slice(seen, GFP_KERNEL)?;
         let registers = RegisterMap::new(platform, engines, registers)?;
         let debugfs = debugfs::of_gpu(&gpu, &registers)?;
-        let dispatch = Arc::new(Dispatch::new(&gpu)?, GFP_KERNEL)?;
+        let dispatch = Arc::new(Dispatch::new(&gpu, platform)?, GFP_KERNEL)?;
         let holders = KVec::with_capacity(MAX_VGPUS, GFP_KERNEL)?;
         let registry = Registry {
             pool: Pool::new(&host),

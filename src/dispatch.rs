@@ -22,7 +22,8 @@ use gvt_kapi::{
             engines,
             ContextNotifier,
             ContextWatcher,
-            Engine, //
+            Engine,
+            Switching, //
         },
         request::{
             Request,
@@ -42,7 +43,10 @@ use gvt_model::{
         EngineId,
         EngineMap, //
     },
-    platform::MAX_VGPUS,
+    platform::{
+        Platform,
+        MAX_VGPUS, //
+    },
     sched::Queue,
     types::VgpuId,
     weight::Weight, //
@@ -65,6 +69,7 @@ const IN_FLIGHT: usize = 2;
 #[pin_data]
 pub(crate) struct Dispatcher {
     id: EngineId,
+    platform: Platform,
     gpu: Arc<Gpu>,
     bell: Arc<Doorbell>,
     #[pin]
@@ -73,6 +78,7 @@ pub(crate) struct Dispatcher {
     occupancy: SpinLockIrq<Occupancy>,
 }
 
+/// What the lock of an engine protects.
 struct State {
     members: KVec<Member>,
     queue: Queue,
@@ -84,7 +90,8 @@ struct State {
 struct Member {
     id: VgpuId,
     vgpu: Arc<Session<Vgpu>>,
-    context: Context,
+    /// What runs its work; there is none before it has any.
+    context: Option<Context>,
     /// What i915 has, oldest first.
     flights: KVec<Pin<KBox<Request>>>,
     /// Somebody waits for it to have nothing.
@@ -92,7 +99,8 @@ struct Member {
 }
 
 impl Dispatcher {
-    fn new(engine: &Engine<'_>, id: EngineId) -> Result<Arc<Self>> {
+    fn new(engine: &Engine<'_>, id: EngineId, platform: Platform) -> Result<Arc<Self>> {
+        let occupancy = Occupancy::new(platform, id)?;
         let bell = Arc::pin_init(Doorbell::new(), GFP_KERNEL)?;
         let state = State {
             members: KVec::with_capacity(MAX_VGPUS, GFP_KERNEL)?,
@@ -103,10 +111,11 @@ impl Dispatcher {
         Arc::pin_init(
             pin_init!(Self {
                 id,
+                platform,
                 gpu,
                 bell,
                 state <- new_mutex!(state),
-                occupancy <- new_spinlock_irq!(Occupancy::default()),
+                occupancy <- new_spinlock_irq!(occupancy),
             }),
             GFP_KERNEL,
         )
@@ -116,29 +125,42 @@ impl Dispatcher {
     ///
     /// # Errors
     ///
-    /// Those of [`Context::new`]; `EAGAIN` if i915 is not ready for work yet.
+    /// `ENOMEM`.
     fn join(&self, id: VgpuId, weight: Weight, vgpu: &Arc<Session<Vgpu>>) -> Result {
+        let member = Member {
+            id,
+            vgpu: vgpu.clone(),
+            context: None,
+            flights: KVec::with_capacity(IN_FLIGHT, GFP_KERNEL)?,
+            leaving: None,
+        };
+        let mut state = self.state.lock();
+        state.queue.join(id, weight);
+        state.members.push(member, GFP_KERNEL)?;
+        Ok(())
+    }
+
+    /// A context for the work of a virtual GPU.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Context::new`]; `EAGAIN` if i915 is not ready for work yet.
+    fn context(&self, fresh: &mut KVVec<u32>) -> Result<Context> {
         let all = engines(&self.gpu);
         let base = self.id.mmio_base();
         let engine = { all }.find(|engine| engine.mmio_base() == base);
         let engine = engine.ok_or(ENODEV)?;
-        let context = Context::new(&engine)?;
-        let flights = KVec::with_capacity(IN_FLIGHT, GFP_KERNEL)?;
-        let mut state = self.state.lock();
-        if state.fresh.is_empty() {
-            state.fresh = engine.fresh_image()?.ok_or(EAGAIN)?;
+        if fresh.is_empty() {
+            *fresh = engine.fresh_image()?.ok_or(EAGAIN)?;
         }
-        self.occupancy.lock().add(context.id());
-        state.queue.join(id, weight);
-        let member = Member {
-            id,
-            vgpu: vgpu.clone(),
-            context,
-            flights,
-            leaving: None,
-        };
-        state.members.push(member, GFP_KERNEL)?;
-        Ok(())
+        let context = Context::new(&engine)?;
+        let values = Occupancy::room(self.platform, self.id)?;
+        let awake = self.gpu.wake();
+        let powered = awake.power();
+        let mut occupancy = self.occupancy.lock();
+        occupancy.read_host(&powered);
+        occupancy.add(context.id(), values);
+        Ok(context)
     }
 
     /// A virtual GPU goes, once i915 has nothing of it any more.
@@ -178,8 +200,12 @@ impl Dispatcher {
         queue.leave(id);
         let member = members.remove(at);
         drop(state);
-        if let Ok(member) = member {
-            self.occupancy.lock().remove(member.context.id());
+        let context = member.ok().and_then(|member| member.context);
+        if let Some(context) = context {
+            let awake = self.gpu.wake();
+            let powered = awake.power();
+            let values = self.occupancy.lock().remove(context.id(), &powered);
+            drop(values);
         }
         true
     }
@@ -202,15 +228,17 @@ impl Dispatcher {
         let State { members, queue, .. } = state;
         let mut any = false;
         for member in members.iter_mut() {
-            let id = member.context.id();
+            let Some(context) = &member.context else {
+                continue;
+            };
             while member.flights.first().is_some_and(|first| first.is_done()) {
                 let last = member.flights.len() == 1;
                 let mut occupancy = self.occupancy.lock();
-                if last && occupancy.is_on(id) {
+                if last && occupancy.is_on(context.id()) {
                     // The GPU has yet to save the context.
                     break;
                 }
-                let time = occupancy.take_time(id);
+                let time = occupancy.take_time(context.id());
                 drop(occupancy);
                 queue.ran(member.id, time);
                 let Ok(request) = member.flights.remove(0) else {
@@ -218,7 +246,7 @@ impl Dispatcher {
                 };
                 let done = request.result().is_ok();
                 let vgpu = member.vgpu.device();
-                vgpu.complete(self.id, done, &member.context);
+                vgpu.complete(self.id, done, context);
                 if last {
                     queue.set_active(member.id, vgpu.is_ready(self.id));
                 }
@@ -256,8 +284,10 @@ impl Dispatcher {
         {
             // What runs has had time since it was asked last.
             for member in members.iter() {
-                let time = self.occupancy.lock().take_time(member.context.id());
-                queue.ran(member.id, time);
+                if let Some(context) = &member.context {
+                    let time = self.occupancy.lock().take_time(context.id());
+                    queue.ran(member.id, time);
+                }
             }
             let behind = |member: &Member| {
                 member.flights.is_empty() || member.id == next || queue.overtakes(next, member.id)
@@ -277,21 +307,34 @@ impl Dispatcher {
     }
 
     /// Gives i915 the next work of a virtual GPU.
-    fn launch(&self, member: &mut Member, urgency: Urgency, fresh: &[u32]) -> bool {
+    fn launch(&self, member: &mut Member, urgency: Urgency, fresh: &mut KVVec<u32>) -> bool {
         let vgpu = member.vgpu.device();
-        let Some(launch) = vgpu.launch(self.id, &mut member.context, fresh) else {
+        if member.context.is_none() {
+            match self.context(fresh) {
+                Ok(context) => member.context = Some(context),
+                Err(error) => {
+                    vgpu.give_up(self.id, error);
+                    return true;
+                }
+            }
+        }
+        let Some(context) = &mut member.context else {
             return false;
         };
-        member.context.set_addressing(launch.addressing);
-        let request = member
-            .context
-            .submit(&launch.commands, urgency, self.bell.clone());
-        match request {
+        let Some(launch) = vgpu.launch(self.id, context, fresh) else {
+            return false;
+        };
+        context.set_addressing(launch.addressing);
+        vgpu.with_model(|model| {
+            let mut occupancy = self.occupancy.lock();
+            occupancy.refresh(context.id(), |offset| model.register(offset));
+        });
+        match context.submit(&launch.commands, urgency, self.bell.clone()) {
             Ok(request) => {
                 // There is room: `start` has looked.
                 let _ = member.flights.push(request, GFP_KERNEL);
             }
-            Err(_) => vgpu.complete(self.id, false, &member.context),
+            Err(_) => vgpu.complete(self.id, false, context),
         }
         true
     }
@@ -301,8 +344,8 @@ impl Dispatcher {
 struct Watch(Arc<Dispatcher>);
 
 impl ContextWatcher for Watch {
-    fn switched(&self, context: ContextId, on: bool) {
-        let known = self.0.occupancy.lock().switched(context, on);
+    fn switched(&self, context: ContextId, on: bool, switching: &Switching<'_>) {
+        let known = self.0.occupancy.lock().switched(context, on, switching);
         if known && !on {
             self.0.bell.ring();
         }
@@ -353,11 +396,11 @@ impl Dispatch {
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn new(gpu: &Arc<Gpu>) -> Result<Self> {
+    pub(crate) fn new(gpu: &Arc<Gpu>, platform: Platform) -> Result<Self> {
         let mut desks = EngineMap::default();
         for engine in engines(gpu) {
             if let Some(id) = EngineId::from_mmio_base(engine.mmio_base()) {
-                *desks.get_mut(id) = Some(Desk::new(&engine, id)?);
+                *desks.get_mut(id) = Some(Desk::new(&engine, id, platform)?);
             }
         }
         Ok(Self { desks })
@@ -386,8 +429,8 @@ impl Dispatch {
 }
 
 impl Desk {
-    fn new(engine: &Engine<'_>, id: EngineId) -> Result<Self> {
-        let dispatcher = Dispatcher::new(engine, id)?;
+    fn new(engine: &Engine<'_>, id: EngineId, platform: Platform) -> Result<Self> {
+        let dispatcher = Dispatcher::new(engine, id, platform)?;
         let _thread = Thread {
             bell: dispatcher.bell.clone(),
             worker: Some(Worker::spawn(name_of(id), Loop(dispatcher.clone()))?),
@@ -423,7 +466,7 @@ pub(crate) struct Membership {
 impl Membership {
     /// # Errors
     ///
-    /// Those of [`Context::new`]; `EAGAIN` if i915 is not ready for work yet.
+    /// `ENOMEM`.
     pub(crate) fn new(
         dispatch: &Arc<Dispatch>,
         id: VgpuId,

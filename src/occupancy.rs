@@ -1,22 +1,43 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Which context is on an engine, and for how long each was. This is told and kept in atomic context.
+//! Who is on an engine: for how long, and with which values in the registers that are the engine's and not
+//! in the image of a context. This is told and done in atomic context, in a time that has a bound.
+//!
+//! The registers keep the values of the last virtual GPU until somebody else gets on the engine.
 
-use gvt_kapi::i915::context::ContextId;
-use gvt_model::platform::MAX_VGPUS;
-use kernel::time::{
-    Instant,
-    Monotonic, //
+use gvt_kapi::i915::{
+    context::ContextId,
+    engine::Switching,
+    mmio::Powered, //
+};
+use gvt_model::{
+    engine::EngineId,
+    mmio::switched::{
+        handed,
+        Handed, //
+    },
+    platform::{
+        Platform,
+        MAX_VGPUS, //
+    },
+};
+use kernel::{
+    prelude::*,
+    time::{
+        Instant,
+        Monotonic, //
+    },
 };
 
 /// A context of a virtual GPU's.
-#[derive(Clone, Copy)]
 struct Occupant {
     context: ContextId,
     /// Since when it is on the engine, or its time was taken.
     since: Option<Instant<Monotonic>>,
     /// For how long it was on the engine since its time was taken, in nanoseconds.
     time: u64,
+    /// What it has in each register, and what the guest's processor had last written there.
+    values: KVec<(u32, u32)>,
 }
 
 impl Occupant {
@@ -26,39 +47,180 @@ impl Occupant {
             self.time = self.time.saturating_add(passed);
         }
     }
+
+    fn value(&mut self, number: usize) -> Option<&mut u32> {
+        self.values.get_mut(number).map(|(value, _)| value)
+    }
 }
 
-/// The contexts of virtual GPUs on an engine.
-#[derive(Default)]
-pub(crate) struct Occupancy([Option<Occupant>; MAX_VGPUS]);
+/// The contexts of virtual GPUs on an engine, and its registers.
+pub(crate) struct Occupancy {
+    occupants: KVec<Occupant>,
+    registers: KVec<Handed>,
+    /// What the registers have now.
+    present: KVec<u32>,
+    /// What the host has in them.
+    host: KVec<u32>,
+    /// Whose values the registers have; `None` for the host's.
+    owner: Option<ContextId>,
+    /// How often i915 had reset the engine when that was so.
+    resets: u32,
+    /// Whether it is known what the host has.
+    read: bool,
+}
 
 impl Occupancy {
-    /// There is another context.
-    pub(crate) fn add(&mut self, context: ContextId) {
-        if let Some(free) = self.0.iter_mut().find(|occupant| occupant.is_none()) {
-            *free = Some(Occupant {
-                context,
-                since: None,
-                time: 0,
-            });
+    /// The registers have the host's values.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn new(platform: Platform, engine: EngineId) -> Result<Self> {
+        let mut registers = KVec::new();
+        for register in handed(platform, engine) {
+            registers.push(register, GFP_KERNEL)?;
+        }
+        Ok(Self {
+            occupants: KVec::with_capacity(MAX_VGPUS, GFP_KERNEL)?,
+            present: KVec::from_elem(0, registers.len(), GFP_KERNEL)?,
+            host: KVec::from_elem(0, registers.len(), GFP_KERNEL)?,
+            registers,
+            owner: None,
+            resets: 0,
+            read: false,
+        })
+    }
+
+    /// Reads what the host has, the first time; the registers have its values until there is a context.
+    pub(crate) fn read_host(&mut self, powered: &Powered<'_>) {
+        if !core::mem::replace(&mut self.read, true) {
+            for (register, value) in self.registers.iter().zip(self.host.iter_mut()) {
+                *value = powered.read(register.offset).unwrap_or(0) & register.bits;
+            }
         }
     }
 
-    /// A context is no more.
-    pub(crate) fn remove(&mut self, context: ContextId) {
-        for occupant in &mut self.0 {
-            *occupant = occupant.filter(|occupant| occupant.context != context);
+    /// There is another context.
+    pub(crate) fn add(&mut self, context: ContextId, values: Values) {
+        let occupant = Occupant {
+            context,
+            since: None,
+            time: 0,
+            values: values.0,
+        };
+        // There is room for all virtual GPUs.
+        let _ = self.occupants.push_within_capacity(occupant);
+    }
+
+    /// Room for the values of a context.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn room(platform: Platform, engine: EngineId) -> Result<Values> {
+        let mut values = KVec::with_capacity(handed(platform, engine).count(), GFP_KERNEL)?;
+        for _ in handed(platform, engine) {
+            values.push((0, 0), GFP_KERNEL)?;
+        }
+        Ok(Values(values))
+    }
+
+    /// A context is no more. Its values leave the registers; what it had is for the caller to drop, without
+    /// the lock.
+    pub(crate) fn remove(&mut self, context: ContextId, powered: &Powered<'_>) -> Option<Values> {
+        if self.owner == Some(context) {
+            self.hand_over(None, powered);
+        }
+        let mut occupants = self.occupants.iter();
+        let at = occupants.position(|occupant| occupant.context == context)?;
+        let occupant = self.occupants.remove(at).ok()?;
+        Some(Values(occupant.values))
+    }
+
+    /// What the guest's processor has written, in the order of the registers: where that is something new,
+    /// it is what the context has from now on.
+    pub(crate) fn refresh(&mut self, context: ContextId, mut written: impl FnMut(u32) -> u32) {
+        let mut occupants = self.occupants.iter_mut();
+        let Some(occupant) = occupants.find(|occupant| occupant.context == context) else {
+            return;
+        };
+        for (register, (value, seen)) in self.registers.iter().zip(occupant.values.iter_mut()) {
+            let new = written(register.offset) & register.bits;
+            if new != *seen {
+                (*value, *seen) = (new, new);
+            }
         }
     }
 
     /// A context got on the engine or off it; false if it is none of these.
-    pub(crate) fn switched(&mut self, context: ContextId, on: bool) -> bool {
-        let Some(occupant) = self.find(context) else {
-            return false;
+    pub(crate) fn switched(
+        &mut self,
+        context: ContextId,
+        on: bool,
+        switching: &Switching<'_>,
+    ) -> bool {
+        let known = match self.find(context) {
+            Some(occupant) => {
+                occupant.count();
+                occupant.since = on.then(Instant::now);
+                true
+            }
+            None => false,
         };
-        occupant.count();
-        occupant.since = on.then(Instant::now);
-        true
+        let owner = known.then_some(context);
+        let resets = switching.resets();
+        if self.resets != resets {
+            // i915 has written its own values since.
+            (self.owner, self.resets) = (None, resets);
+        }
+        if on && owner != self.owner {
+            self.hand_over(owner, &switching.power());
+        }
+        known
+    }
+
+    /// Puts the values of somebody else into the registers.
+    fn hand_over(&mut self, owner: Option<ContextId>, powered: &Powered<'_>) {
+        let Self {
+            occupants,
+            registers,
+            present,
+            host,
+            owner: before,
+            ..
+        } = self;
+        let place = |context: Option<ContextId>| {
+            let context = context?;
+            let mut occupants = occupants.iter();
+            occupants.position(|occupant| occupant.context == context)
+        };
+        let (leaving, coming) = (place(*before), place(owner));
+        let from_host = before.is_none();
+        *before = owner;
+        for (number, register) in registers.iter().enumerate() {
+            let (Some(now), Some(hosts)) = (present.get_mut(number), host.get_mut(number)) else {
+                continue;
+            };
+            if register.by_users {
+                *now = powered.read(register.offset).unwrap_or(0) & register.bits;
+                let left = match leaving {
+                    None => from_host.then_some(&mut *hosts),
+                    Some(at) => occupants.get_mut(at).and_then(|left| left.value(number)),
+                };
+                if let Some(value) = left {
+                    *value = *now;
+                }
+            } else if from_host {
+                *now = *hosts;
+            }
+            let coming = coming.and_then(|at| occupants.get_mut(at)?.value(number));
+            let wanted = coming.map_or(*hosts, |value| *value);
+            if wanted != *now {
+                // All of them are registers that there are.
+                let _ = powered.write(register.offset, wanted | register.mask);
+                *now = wanted;
+            }
+        }
     }
 
     /// Whether a context is on the engine.
@@ -80,7 +242,10 @@ impl Occupancy {
     }
 
     fn find(&mut self, context: ContextId) -> Option<&mut Occupant> {
-        let mut occupants = self.0.iter_mut().flatten();
+        let mut occupants = self.occupants.iter_mut();
         occupants.find(|occupant| occupant.context == context)
     }
 }
+
+/// The values of a context.
+pub(crate) struct Values(KVec<(u32, u32)>);

@@ -4,6 +4,7 @@
 
 use super::{
     context::ContextId,
+    mmio::Powered,
     request::context_of,
     text,
     Gpu, //
@@ -74,9 +75,14 @@ impl Engine<'_> {
         // SAFETY: Engines live as long as the device.
         let head = unsafe { bindings::gvt_helper_engine_notifier(self.raw.as_ptr()) };
         let gpu = self.gpu.clone();
+        let watched = Watched {
+            watcher: target,
+            gpu: gpu.clone(),
+            engine: self.raw,
+        };
         try_pin_init!(ContextNotifier {
             // SAFETY: `_gpu` keeps the device, and with it the chain, until the notifier is gone.
-            _notifier <- unsafe { AtomicNotifier::new(head, Watched(target)) },
+            _notifier <- unsafe { AtomicNotifier::new(head, watched) },
             _gpu: gpu,
         })
     }
@@ -94,11 +100,41 @@ impl Engine<'_> {
 /// What wants to know which context is on an engine.
 pub trait ContextWatcher: Send + Sync {
     /// A context got on the engine, or off it. Runs in atomic context, with interrupts off.
-    fn switched(&self, context: ContextId, on: bool);
+    fn switched(&self, context: ContextId, on: bool, switching: &Switching<'_>);
+}
+
+/// An engine that changes contexts: its GPU is awake.
+pub struct Switching<'a> {
+    gpu: &'a Gpu,
+    engine: NonNull<bindings::intel_engine_cs>,
+}
+
+impl Switching<'_> {
+    /// How often i915 has reset the engine, and with it has written its own values to the registers.
+    pub fn resets(&self) -> u32 {
+        // SAFETY: Engines live as long as the device.
+        unsafe { bindings::gvt_helper_engine_resets(self.engine.as_ptr()) }
+    }
+
+    /// Keeps all domains awake.
+    pub fn power(&self) -> Powered<'_> {
+        // SAFETY: The GPU has work, so that i915 keeps it awake, until the callback returns.
+        unsafe { Powered::new(self.gpu) }
+    }
 }
 
 /// What stands on the chain for a watcher.
-struct Watched<W: ContextWatcher>(W);
+struct Watched<W: ContextWatcher> {
+    watcher: W,
+    gpu: Arc<Gpu>,
+    engine: NonNull<bindings::intel_engine_cs>,
+}
+
+// SAFETY: Engines may be used by any thread; the watcher is `Send`.
+unsafe impl<W: ContextWatcher> Send for Watched<W> {}
+
+// SAFETY: As above; the watcher is `Sync`.
+unsafe impl<W: ContextWatcher> Sync for Watched<W> {}
 
 /// `INTEL_CONTEXT_SCHEDULE_IN` and `INTEL_CONTEXT_SCHEDULE_OUT`.
 const SCHEDULE_IN: usize = 0;
@@ -113,7 +149,11 @@ impl<W: ContextWatcher> Notified for Watched<W> {
         };
         // SAFETY: The chain is that of an engine, and this is what it gave.
         let context = unsafe { context_of(data) };
-        self.0.switched(context, on);
+        let switching = Switching {
+            gpu: &self.gpu,
+            engine: self.engine,
+        };
+        self.watcher.switched(context, on, &switching);
     }
 }
 

@@ -2,17 +2,19 @@
 
 //! Registers of the hardware.
 
-use super::Awake;
+use super::{
+    Awake,
+    Gpu, //
+};
 use crate::bindings;
 use kernel::prelude::*;
 
 /// Registers lie in the first 2 MiB of BAR 0.
 const SPACE: u32 = 2 << 20;
 
-/// Domains of the GPU kept awake for accesses that do not look after that themselves.
-pub struct Forcewake<'a> {
-    awake: &'a Awake<'a>,
-    domains: u32,
+/// All domains of a GPU that is awake, kept awake for accesses that do not look after that themselves.
+pub struct Powered<'a> {
+    gpu: &'a Gpu,
 }
 
 /// An aligned register offset inside the space.
@@ -64,28 +66,27 @@ impl Awake<'_> {
         Ok(())
     }
 
-    /// Keeps the domains awake that a register needs, to be read, or to be read and written.
-    ///
-    /// # Errors
-    ///
-    /// As for [`read`](Self::read).
-    pub fn forcewake(&self, offset: u32, write: bool) -> Result<Forcewake<'_>> {
-        let offset = checked(offset)?;
-        // SAFETY: The device is valid, and the offset is that of a register.
-        let domains =
-            unsafe { bindings::gvt_helper_i915_forcewake_for(self.gpu.as_raw(), offset, write) };
-        // SAFETY: The device is awake.
-        unsafe { bindings::gvt_helper_i915_forcewake_get(self.gpu.as_raw(), domains) };
-        Ok(Forcewake {
-            awake: self,
-            domains,
-        })
+    /// Keeps all domains awake.
+    pub fn power(&self) -> Powered<'_> {
+        // SAFETY: The device is awake for as long as the result lives.
+        unsafe { Powered::new(self.gpu) }
     }
 }
 
-impl Forcewake<'_> {
-    /// Reads a register in one of the domains, without any further check. May be called in atomic
-    /// context.
+/// All domains that there are.
+const ALL_DOMAINS: u32 = u32::MAX;
+
+impl<'a> Powered<'a> {
+    /// # Safety
+    ///
+    /// The device must be awake for as long as the result lives.
+    pub(super) unsafe fn new(gpu: &'a Gpu) -> Self {
+        // SAFETY: By the requirement of this function.
+        unsafe { bindings::gvt_helper_i915_forcewake_get(gpu.as_raw(), ALL_DOMAINS) };
+        Self { gpu }
+    }
+
+    /// Reads a register, without any further check. May be called in atomic context.
     ///
     /// # Errors
     ///
@@ -93,11 +94,10 @@ impl Forcewake<'_> {
     pub fn read(&self, offset: u32) -> Result<u32> {
         let offset = checked(offset)?;
         // SAFETY: The device is awake, and the offset is that of a register.
-        Ok(unsafe { bindings::gvt_helper_i915_read_fw(self.awake.gpu.as_raw(), offset) })
+        Ok(unsafe { bindings::gvt_helper_i915_read_fw(self.gpu.as_raw(), offset) })
     }
 
-    /// Writes a register in one of the domains, without any further check. May be called in atomic
-    /// context.
+    /// Writes a register, without any further check. May be called in atomic context.
     ///
     /// # Errors
     ///
@@ -105,14 +105,14 @@ impl Forcewake<'_> {
     pub fn write(&self, offset: u32, value: u32) -> Result {
         let offset = checked(offset)?;
         // SAFETY: The device is awake, and the offset is that of a register.
-        unsafe { bindings::gvt_helper_i915_write_fw(self.awake.gpu.as_raw(), offset, value) };
+        unsafe { bindings::gvt_helper_i915_write_fw(self.gpu.as_raw(), offset, value) };
         Ok(())
     }
 }
 
-impl Drop for Forcewake<'_> {
+impl Drop for Powered<'_> {
     fn drop(&mut self) {
-        // SAFETY: `Awake::forcewake` got these.
-        unsafe { bindings::gvt_helper_i915_forcewake_put(self.awake.gpu.as_raw(), self.domains) };
+        // SAFETY: `new` got these.
+        unsafe { bindings::gvt_helper_i915_forcewake_put(self.gpu.as_raw(), ALL_DOMAINS) };
     }
 }

@@ -24,6 +24,17 @@ impl EngineId {
     /// All of them, in the order of their declaration.
     pub const ALL: [Self; 5] = [Self::Rcs0, Self::Bcs0, Self::Vcs0, Self::Vcs1, Self::Vecs0];
 
+    /// i915's name for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Rcs0 => "rcs0",
+            Self::Bcs0 => "bcs0",
+            Self::Vcs0 => "vcs0",
+            Self::Vcs1 => "vcs1",
+            Self::Vecs0 => "vecs0",
+        }
+    }
+
     /// Where its registers start (`drivers/gpu/drm/i915/gt/intel_engine_cs.c`).
     pub const fn mmio_base(self) -> u32 {
         match self {

@@ -17,6 +17,7 @@ use crate::{
         Cfg,
         MsiState, //
     },
+    cmd::Flaw,
     counters::Counters,
     display::plane::{
         Layer,
@@ -372,13 +373,18 @@ impl Vgpu {
     }
 
     /// Whether the GPU can be given work of this engine now.
-    pub fn is_ready(&mut self, engine: EngineId) -> bool {
+    pub fn is_ready(&self, engine: EngineId) -> bool {
         self.bar0.work_of().is_ready(engine)
     }
 
     /// Whether the GPU has work of this engine.
     pub fn is_busy(&self, engine: EngineId) -> bool {
         self.bar0.work_of().is_busy(engine)
+    }
+
+    /// How many contexts were run on an engine since the vGPU was made.
+    pub fn contexts_done(&self, engine: EngineId) -> u64 {
+        self.bar0.work_of().done(engine)
     }
 
     /// Takes the next work of an engine, and makes `image`, that of the context of the host's that is to
@@ -404,6 +410,12 @@ impl Vgpu {
     ) {
         let (work, mut parts) = self.bar0.work(host.registers, &mut *host.env);
         work.complete(engine, done, image, &mut parts, host.effects);
+    }
+
+    /// The host has no room for work of an engine: to the guest the engine hangs.
+    pub fn give_up(&mut self, engine: EngineId, host: &mut Host<'_>) {
+        let (work, mut parts) = self.bar0.work(host.registers, &mut *host.env);
+        work.hang(engine, Flaw::Memory, &mut parts, host.effects);
     }
 
     /// The guest has written to a frame that is watched.

@@ -182,6 +182,8 @@ struct EngineWork {
     jobs: KVec<KBox<Job>>,
     /// How many jobs that the GPU has are nobody's any more: the engine was reset.
     orphans: usize,
+    /// How many jobs were done since the vGPU was made.
+    done: u64,
     /// Something could not be run.
     stuck: bool,
     /// The context of which the image is that of the host's context.
@@ -194,6 +196,7 @@ impl EngineWork {
             execlists: Execlists::default(),
             jobs: KVec::with_capacity(MAX_JOBS, GFP_KERNEL)?,
             orphans: 0,
+            done: 0,
             stuck: false,
             loaded: None,
         })
@@ -315,7 +318,13 @@ impl Work {
     }
 
     /// The engine does no more for this guest until it is reset.
-    fn hang(&mut self, id: EngineId, flaw: Flaw, parts: &mut Parts<'_>, effects: &mut Effects) {
+    pub(crate) fn hang(
+        &mut self,
+        id: EngineId,
+        flaw: Flaw,
+        parts: &mut Parts<'_>,
+        effects: &mut Effects,
+    ) {
         count(&mut parts.registers.counters.hangs);
         let launched = self.engines.get(id).launched();
         self.drop_jobs(id, launched, parts);
@@ -340,6 +349,11 @@ impl Work {
             && last.roots == next.roots
             && last.later_roots.is_empty()
             && last.epoch == next.epoch
+    }
+
+    /// How many jobs of an engine were done since the vGPU was made.
+    pub(crate) fn done(&self, id: EngineId) -> u64 {
+        self.engines.get(id).done
     }
 
     /// Whether the GPU has a job of this engine.
@@ -431,6 +445,7 @@ impl Work {
             return;
         }
         count(&mut parts.registers.counters.completions);
+        count(&mut engine.done);
         let next = engine.jobs.first();
         let goes_on = next.is_some_and(|next| next.context.is_same(job.context));
         if !goes_on {

@@ -7,6 +7,7 @@ use super::{
     Vgpu, //
 };
 use crate::env::Env;
+use gvt_kapi::guest_warn;
 use gvt_model::{
     addr::{
         Gfn,
@@ -16,8 +17,20 @@ use gvt_model::{
     ports::ContextImage,
     work::Launch, //
 };
+use kernel::prelude::*;
 
 impl Vgpu {
+    /// The engines that its GPU has.
+    pub(crate) fn engines(&self) -> impl Iterator<Item = EngineId> + use<'_> {
+        let present = |id: &EngineId| self.dispatch.time(*id, self.id).is_some();
+        EngineId::ALL.into_iter().filter(present)
+    }
+
+    /// GPU time that it has had of an engine since it was opened, in nanoseconds.
+    pub(crate) fn gpu_time(&self, engine: EngineId) -> u64 {
+        self.dispatch.time(engine, self.id).unwrap_or(0)
+    }
+
     /// Whether there is work of an engine that the GPU can be given now.
     pub(crate) fn is_ready(&self, engine: EngineId) -> bool {
         self.state().model.is_ready(engine)
@@ -37,6 +50,23 @@ impl Vgpu {
             Ok(())
         });
         launch
+    }
+
+    /// The host has no room for the work of an engine: to the guest the engine hangs.
+    pub(crate) fn give_up(&self, engine: EngineId, error: Error) {
+        if let Ok(host) = self.host() {
+            guest_warn!(
+                self.warnings,
+                host.gpu.device(),
+                "vGPU {}: i915 makes no context on {}: {error:?}\n",
+                self.id,
+                engine.name()
+            );
+        }
+        let _ = self.access(|model, host| {
+            model.give_up(engine, host);
+            Ok(())
+        });
     }
 
     /// The oldest work that was taken of an engine is through.

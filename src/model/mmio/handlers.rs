@@ -17,6 +17,7 @@ pub(crate) use command::{
     copies,
     moves, //
 };
+pub(super) use ring::open_to_users;
 pub(super) use sbi::Sideband;
 
 use super::{

@@ -3,6 +3,12 @@
 //! Registers of the hardware that change hands with an engine (gvt-spec 4.5): each vGPU has values
 //! of its own in them, and so has the host.
 
+use core::{
+    iter::StepBy,
+    ops::Range, //
+};
+
+use super::handlers::open_to_users;
 use crate::{
     engine::EngineId,
     platform::Platform, //
@@ -44,6 +50,74 @@ impl Switched {
             ..self
         }
     }
+}
+
+/// A register that is written when an engine changes hands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Handed {
+    /// Where it is.
+    pub offset: u32,
+    /// What there can be of values, and what is written beside them: of a masked register the bits that
+    /// are.
+    pub bits: u32,
+    /// See [`Handed::bits`].
+    pub mask: u32,
+    /// Batches without privilege can have written it: only the hardware knows what it has. The host sets
+    /// all others up once.
+    pub by_users: bool,
+}
+
+/// Registers of an engine that are the host's alone, though the C driver hands them over: how it is
+/// driven, and which interrupts it writes to its status page.
+const RING_MODE: u32 = 0x29c;
+const RING_HWSTAM: u32 = 0x98;
+/// Of RING_MI_MODE: the engine stops, and it is idle. Neither is a guest's to say.
+const RING_MI_MODE: u32 = 0x9c;
+const STOP_OR_IDLE: u32 = 0x300;
+
+/// What is written when an engine changes hands, in this order. What is in the image of a context is not
+/// there: images are always loaded.
+pub fn handed(platform: Platform, engine: EngineId) -> impl Iterator<Item = Handed> {
+    let base = engine.mmio_base();
+    let own = move |row: &&Switched| {
+        let hosts = [base | RING_MODE, base | RING_HWSTAM];
+        row.engine == engine && !row.in_context && !hosts.contains(&row.offset)
+    };
+    let registers = switched(platform).iter().filter(own).map(move |row| {
+        let kept = if row.offset == base | RING_MI_MODE {
+            STOP_OR_IDLE
+        } else {
+            0
+        };
+        let bits = if row.masked { 0xffff } else { u32::MAX } & !kept;
+        Handed {
+            offset: row.offset,
+            bits,
+            mask: if row.masked { bits << 16 } else { 0 },
+            by_users: open_to_users(row.offset),
+        }
+    });
+    let caching = caching(platform, engine).into_iter().flatten();
+    registers.chain(caching.map(|offset| Handed {
+        offset,
+        bits: u32::MAX,
+        mask: 0,
+        by_users: false,
+    }))
+}
+
+/// The registers of an engine that say how memory is cached (MOCS, and for the render engine the L3).
+fn caching(platform: Platform, engine: EngineId) -> [StepBy<Range<u32>>; 2] {
+    let none = 0..0;
+    let (table, l3) = match (platform, engine) {
+        (Platform::Broadwell, _) => (none.clone(), none),
+        (_, EngineId::Rcs0) => (0xc800..0xc900, 0xb020..0xb0a0),
+        (_, EngineId::Vcs0) => (0xc900..0xca00, none),
+        (_, EngineId::Vcs1) => (0xca00..0xcb00, none),
+        (_, EngineId::Vecs0) => (0xcb00..0xcc00, none),
+        (_, EngineId::Bcs0) => (0xcc00..0xcd00, none),
+    };
+    [table.step_by(4), l3.step_by(4)]
 }
 
 /// The registers that change hands on a platform, in the order in which they are to be written.

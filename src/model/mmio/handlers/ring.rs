@@ -63,6 +63,11 @@ const NONPRIV: [u32; 31] = [
     0xb110, 0xb118, 0xe100, 0xe18c, 0xe48c, 0xe5f4, 0x6_4844,
 ];
 
+/// Whether guests may let their user batches write a register.
+pub(in crate::mmio) fn open_to_users(offset: u32) -> bool {
+    NONPRIV.contains(&offset)
+}
+
 /// RING_RESET_CTL: ready as soon as it is asked.
 pub(super) fn reset_ctl(value: u32) -> u32 {
     if value & RESET_REQUEST != 0 {

@@ -6,6 +6,7 @@
 //! * [`mapping`], [`registers`]: memory shared with a device, and names of its registers.
 //! * [`vfio`]: the script language of the program `vfioraw`.
 //! * [`screen`]: what is on the screen of a virtual GPU, for `vgpushot`, and what `kmsshow` puts there.
+//! * [`scene`]: the picture that the blitter of each guest draws in `blitshow`.
 //! * [`checks`], [`report`], [`picture`]: the tests of the program `gemtest`, the form of their results, a proof for the eye.
 
 pub mod batch;
@@ -18,6 +19,7 @@ pub mod mapping;
 pub mod picture;
 pub mod registers;
 pub mod report;
+pub mod scene;
 pub mod screen;
 pub mod tiling;
 pub mod vfio;

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{bail, Context as _, Result};
 use clap::Parser;
 use rustix::process::{pidfd_getfd, pidfd_open, Pid, PidfdFlags, PidfdGetfdFlags};
+use vm_tools::scene::picture;
 use vm_tools::screen::{difference, dmabuf, map, smpte_picture, write_png, Kind, Plane};
 
 /// Takes a picture of the screen of a virtual GPU that a running VMM has open.
@@ -43,6 +44,10 @@ struct Options {
     /// Wait until it shows the bars of modetest, pixel for pixel.
     #[arg(long)]
     smpte: bool,
+
+    /// Wait until it shows this picture of blitshow, pixel for pixel.
+    #[arg(long, value_name = "NUMBER")]
+    scene: Option<u32>,
 
     /// For how long to wait.
     #[arg(long, default_value_t = 30)]
@@ -81,8 +86,10 @@ fn look(options: &Options) -> Result<(Plane, Vec<u8>)> {
     }
     let (memory, _) = map(&dmabuf(device.as_fd(), plane.number)?)?;
     let pixels = plane.pixels(&memory)?;
-    if options.smpte {
-        if let Some(text) = difference(plane.width, &pixels, &smpte_picture(plane.width, plane.height)) {
+    let smpte = options.smpte.then(|| smpte_picture(plane.width, plane.height));
+    let scene = options.scene.map(|number| picture(number, plane.width, plane.height));
+    for expected in smpte.into_iter().chain(scene) {
+        if let Some(text) = difference(plane.width, &pixels, &expected) {
             bail!("{text}");
         }
     }
