@@ -347,11 +347,20 @@ impl Ppgtt {
         let Ok(space) = self.spaces.remove(index) else {
             return;
         };
-        for (number, table) in space.tops.into_iter().flatten() {
-            if space.emptied {
-                world.free_table(table);
-            } else {
+        let mut tops = space.tops.into_iter().flatten();
+        while let Some((number, table)) = tops.next() {
+            if !space.emptied {
                 self.tables.drop_use(number, world);
+                continue;
+            }
+            // Others may have been emptied with the same table at the top, and one can have it twice.
+            let holds = |other: &Space| {
+                let mut tops = other.tops.iter().flatten();
+                other.emptied && tops.any(|(_, other)| *other == table)
+            };
+            let again = tops.clone().any(|(_, other)| other == table);
+            if !again && !self.spaces.iter().any(holds) {
+                world.free_table(table);
             }
         }
     }

@@ -390,6 +390,29 @@ mod gvt_ppgtt {
     }
 
     #[test]
+    fn what_several_have_at_the_top_is_freed_once() -> Result {
+        let mut guest = Guest::new()?;
+        let twice = Roots {
+            addressing: Addressing::Legacy32,
+            pdps: [entry(DIRECTORY, 0), 0, 0, entry(DIRECTORY, 0)],
+        };
+        let once = Roots {
+            addressing: Addressing::Legacy32,
+            pdps: [0, entry(DIRECTORY, 0), 0, 0],
+        };
+        for roots in [twice, once] {
+            assert!(guest.ppgtt.prepare(&roots, &mut guest.world).is_ok());
+        }
+        guest.ppgtt.clear(&mut guest.world);
+        assert_eq!(guest.world.tables(), 1);
+        guest.ppgtt.release(&twice, &mut guest.world);
+        assert_eq!(guest.world.tables(), 1);
+        guest.ppgtt.release(&once, &mut guest.world);
+        assert!(guest.world.is_empty());
+        Ok(())
+    }
+
+    #[test]
     fn a_watch_that_is_gone_is_not_taken_back() -> Result {
         let mut guest = Guest::new()?;
         assert_eq!(guest.submit(), Ok(()));

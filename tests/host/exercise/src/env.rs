@@ -44,6 +44,8 @@ pub struct Env {
     next_table: u32,
     /// How often writes to each frame are to be told.
     watches: HashMap<Gfn, u64>,
+    /// Guest memory beside the first: page by page.
+    more: HashMap<u64, Vec<u8>>,
     clock: u32,
     /// What time it is, in nanoseconds.
     pub now: u64,
@@ -63,6 +65,7 @@ impl Env {
             tables: HashMap::new(),
             next_table: 0,
             watches: HashMap::new(),
+            more: HashMap::new(),
             clock: 0,
             now: 0,
         }
@@ -71,6 +74,95 @@ impl Env {
     /// Guest memory, from [`MEMORY`] on.
     pub fn memory(&mut self) -> &mut [u8] {
         &mut self.memory
+    }
+
+    /// Adds a page of guest memory.
+    pub fn add_page(&mut self, gfn: u64) {
+        self.more.insert(gfn, vec![0; 4096]);
+    }
+
+    /// Writes to a page that was added, as the guest does.
+    pub fn put(&mut self, gpa: u64, data: &[u8]) {
+        if let Some(page) = self.more.get_mut(&(gpa / 4096)) {
+            let start = (gpa % 4096) as usize;
+            page[start..start + data.len()].copy_from_slice(data);
+        }
+    }
+
+    /// Whether writes to a frame are to be told.
+    pub fn is_watched(&self, gfn: Gfn) -> bool {
+        self.watches.get(&gfn).is_some_and(|count| *count > 0)
+    }
+
+    /// The frame is another one: nobody watches it.
+    pub fn forget_watches(&mut self, gfn: Gfn) {
+        self.watches.remove(&gfn);
+    }
+
+    /// The frame that the GPU finds for a page, from a shadow table of this level on.
+    pub fn walk(&self, table: u64, level: u32, page: u64) -> Option<u64> {
+        let slot = u32::try_from(table.checked_sub(TABLES)? / 4096).ok()?;
+        let index = (page >> (9 * level) & 511) as usize;
+        let entry = *self.tables.get(&slot)?.entries.get(&index)?;
+        let address = entry & 0x3fff_ffff_f000;
+        match level.checked_sub(1) {
+            None => Some((address - FRAMES) / 4096),
+            Some(level) => self.walk(address, level, page),
+        }
+    }
+
+    fn entry(&self, gfn: u64, index: u64) -> u64 {
+        let page = self.more.get(&gfn);
+        let bytes = page.and_then(|page| page.get(index as usize * 8..index as usize * 8 + 8));
+        bytes.map_or(0, |bytes| u64::from_le_bytes(bytes.try_into().expect("eight bytes")))
+    }
+
+    /// The frame that the guest's own tables have for a page, from a table of this level on.
+    pub fn guest_walk(&self, top: u64, level: u32, page: u64, has_64k: bool) -> Option<u64> {
+        let usable = |gfn: u64| (gfn % 2 == 0 && gfn < 1 << 32).then_some(gfn);
+        let mut gfn = top;
+        let mut small = true;
+        for level in (1..=level).rev() {
+            let entry = self.entry(gfn, page >> (9 * level) & 511);
+            if entry & 1 == 0 || (level == 2 && entry & 0x80 != 0) {
+                return None;
+            }
+            gfn = (entry & 0x3fff_ffff_f000) / 4096;
+            if level == 1 && entry & 0x80 != 0 {
+                return usable(gfn & !511 | page & 511);
+            }
+            small = level != 1 || !has_64k || entry & 0x800 == 0;
+        }
+        let inside = if small { 0 } else { page & 15 };
+        let entry = self.entry(gfn, (page & 511) - inside);
+        (entry & 1 != 0).then(|| usable((entry & 0x3fff_ffff_f000) / 4096 + inside)).flatten()
+    }
+
+    /// Panics unless each frame has as many uses as entries that lead to it.
+    pub fn check_tables(&self) {
+        let mut counted: HashMap<Gfn, u64> = HashMap::new();
+        for table in self.tables.values().filter(|table| table.level == Level::Table) {
+            for entry in table.entries.values() {
+                *counted.entry(Gfn::new(((entry & 0x3fff_ffff_f000) - FRAMES) / 4096)).or_default() += 1;
+            }
+        }
+        for (gfn, uses) in &self.uses {
+            let mapped = self.targets.values().filter(|target| *target == gfn).count() as u64;
+            assert_eq!(*uses, counted.get(gfn).copied().unwrap_or(0) + mapped, "uses of {gfn:?}");
+        }
+    }
+
+    /// Panics unless no table is left, and no frame is watched.
+    pub fn check_empty_tables(&self) {
+        assert!(self.tables.is_empty(), "{} tables are left", self.tables.len());
+        assert!(self.watches.values().all(|count| *count == 0), "frames are watched: {:?}", self.watches);
+    }
+
+    /// Panics unless no table is left, no frame is in use, and none is watched.
+    pub fn check_empty(&self) {
+        assert!(self.tables.is_empty(), "{} tables are left", self.tables.len());
+        assert!(self.uses.values().all(|uses| *uses == 0), "frames are in use: {:?}", self.uses);
+        assert!(self.watches.values().all(|count| *count == 0), "frames are watched: {:?}", self.watches);
     }
 
     /// What a driver does when it resets a vGPU: nothing points at guest memory any more.
@@ -83,6 +175,10 @@ impl Env {
         self.memory_accesses += 1;
         let last = gpa.raw().checked_add(length as u64 - 1).expect("an address that there is");
         assert_eq!(gpa.raw() / 4096, last / 4096, "{length} bytes at {:#x} are in two pages", gpa.raw());
+        if let Some(page) = self.more.get_mut(&(gpa.raw() / 4096)) {
+            let start = (gpa.raw() % 4096) as usize;
+            return page.get_mut(start..start + length).ok_or(EFAULT);
+        }
         let start = gpa.raw().checked_sub(MEMORY).ok_or(EFAULT)?;
         let start = usize::try_from(start).map_err(|_| EFAULT)?;
         self.memory.get_mut(start..start + length).ok_or(EFAULT)

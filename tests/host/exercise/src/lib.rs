@@ -6,6 +6,7 @@
 //! [`Rig`] is a vGPU with an environment that panics when the model reaches for what is not the vGPU's; [`Op`] is a
 //! request of the VMM; [`Source`] makes requests of bytes, so that random bytes and those of a fuzzer are both scripts.
 
+pub mod audit;
 mod env;
 mod op;
 mod registers;
