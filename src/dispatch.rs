@@ -8,10 +8,15 @@
 //! [`Queue`], by the GPU time that each has had.
 
 use crate::{
+    display::Clock,
     occupancy::Occupancy,
     vgpu::Vgpu, //
 };
 use gvt_kapi::{
+    alarm::{
+        Alarm,
+        Ring, //
+    },
     doorbell::Doorbell,
     i915::{
         context::{
@@ -39,6 +44,7 @@ use gvt_kapi::{
     vfio::Session, //
 };
 use gvt_model::{
+    cap::Cap,
     engine::{
         EngineId,
         EngineMap, //
@@ -60,10 +66,29 @@ use kernel::{
         Mutex,
         SpinLockIrq, //
     },
+    time::Delta,
 };
 
 /// How much work i915 is given at a time: what runs, and what comes next.
 const IN_FLIGHT: usize = 2;
+
+/// What a virtual GPU gets of each engine.
+#[derive(Clone, Copy)]
+pub(crate) struct Share {
+    /// Relative to the others, when they want it too.
+    pub(crate) weight: Weight,
+    /// At most, whoever wants it.
+    pub(crate) cap: Cap,
+}
+
+/// Rings for an engine at a time.
+struct Chime(Arc<Doorbell>);
+
+impl Ring for Chime {
+    fn ring(&self) {
+        self.0.ring();
+    }
+}
 
 /// One engine that virtual GPUs share.
 #[pin_data]
@@ -72,6 +97,7 @@ pub(crate) struct Dispatcher {
     platform: Platform,
     gpu: Arc<Gpu>,
     bell: Arc<Doorbell>,
+    clock: Clock,
     #[pin]
     state: Mutex<State>,
     #[pin]
@@ -82,6 +108,8 @@ pub(crate) struct Dispatcher {
 struct State {
     members: KVec<Member>,
     queue: Queue,
+    /// Rings when a period ends, if somebody waits for that.
+    alarm: Alarm<Chime>,
     /// The image of a new context of i915's; nothing before there is one.
     fresh: KVVec<u32>,
 }
@@ -105,6 +133,7 @@ impl Dispatcher {
         let state = State {
             members: KVec::with_capacity(MAX_VGPUS, GFP_KERNEL)?,
             queue: Queue::default(),
+            alarm: Alarm::new(Chime(bell.clone()))?,
             fresh: KVVec::new(),
         };
         let gpu = engine.gpu().clone();
@@ -114,6 +143,7 @@ impl Dispatcher {
                 platform,
                 gpu,
                 bell,
+                clock: Clock::new(),
                 state <- new_mutex!(state),
                 occupancy <- new_spinlock_irq!(occupancy),
             }),
@@ -126,7 +156,7 @@ impl Dispatcher {
     /// # Errors
     ///
     /// `ENOMEM`.
-    fn join(&self, id: VgpuId, weight: Weight, vgpu: &Arc<Session<Vgpu>>) -> Result {
+    fn join(&self, id: VgpuId, share: Share, vgpu: &Arc<Session<Vgpu>>) -> Result {
         let member = Member {
             id,
             vgpu: vgpu.clone(),
@@ -135,7 +165,7 @@ impl Dispatcher {
             leaving: None,
         };
         let mut state = self.state.lock();
-        state.queue.join(id, weight);
+        state.queue.join(id, share.weight, share.cap);
         state.members.push(member, GFP_KERNEL)?;
         Ok(())
     }
@@ -261,16 +291,26 @@ impl Dispatcher {
         let State {
             members,
             queue,
+            alarm,
             fresh,
         } = state;
+        let now = self.clock.now();
+        queue.advance(now);
         let mut ready = [None; MAX_VGPUS];
+        let mut capped = false;
         for (slot, member) in ready.iter_mut().zip(members.iter()) {
             let room = member.flights.len() < IN_FLIGHT && member.leaving.is_none();
             if room && member.vgpu.device().is_ready(self.id) {
                 queue.set_active(member.id, true);
-                *slot = Some(member.id);
+                if queue.is_capped(member.id) {
+                    capped = true;
+                } else {
+                    *slot = Some(member.id);
+                }
             }
         }
+        let left = capped.then(|| queue.period_end().saturating_sub(now));
+        alarm.set(left.map(|left| Delta::from_nanos(i64::try_from(left).unwrap_or(i64::MAX))));
         let Some(next) = queue.next(|id| ready.contains(&Some(id))) else {
             return false;
         };
@@ -413,6 +453,19 @@ impl Dispatch {
         }
     }
 
+    /// A virtual GPU gets another share.
+    pub(crate) fn set_share(&self, id: VgpuId, share: Share) {
+        for (_, desk) in self.desks.iter() {
+            if let Some(desk) = desk {
+                let mut state = desk.dispatcher.state.lock();
+                state.queue.set_weight(id, share.weight);
+                state.queue.set_cap(id, share.cap);
+                drop(state);
+                desk.dispatcher.bell.ring();
+            }
+        }
+    }
+
     /// GPU time that a virtual GPU has had of an engine since it was opened, in nanoseconds.
     pub(crate) fn time(&self, engine: EngineId, id: VgpuId) -> Option<u64> {
         let desk = self.desks.get(engine).as_ref()?;
@@ -470,7 +523,7 @@ impl Membership {
     pub(crate) fn new(
         dispatch: &Arc<Dispatch>,
         id: VgpuId,
-        weight: Weight,
+        share: Share,
         vgpu: &Arc<Session<Vgpu>>,
     ) -> Result<Self> {
         let this = Self {
@@ -479,7 +532,7 @@ impl Membership {
         };
         for (_, desk) in dispatch.desks.iter() {
             if let Some(desk) = desk {
-                desk.dispatcher.join(id, weight, vgpu)?;
+                desk.dispatcher.join(id, share, vgpu)?;
             }
         }
         Ok(this)

@@ -21,7 +21,10 @@ use gvt_kapi::{
     },
     vfio, //
 };
-use gvt_model::weight::Weight;
+use gvt_model::{
+    cap::Cap,
+    weight::Weight, //
+};
 use kernel::{
     device::Device,
     fmt::{
@@ -48,9 +51,22 @@ impl mdev::Driver for Instance {
             name: c"",
             attributes: &[
                 Attribute {
+                    name: c"cap",
+                    show: |instance, text| writeln!(text, "{}", instance.vgpu.share().cap),
+                    store: Some(|instance, text| {
+                        let cap = Cap::parse(text)?;
+                        instance.vgpu.change_share(|share| share.cap = cap);
+                        Ok(())
+                    }),
+                },
+                Attribute {
                     name: c"weight",
-                    show: |instance, text| writeln!(text, "{}", instance.vgpu.weight()),
-                    store: Some(|instance, text| instance.vgpu.set_weight(Weight::parse(text)?)),
+                    show: |instance, text| writeln!(text, "{}", instance.vgpu.share().weight),
+                    store: Some(|instance, text| {
+                        let weight = Weight::parse(text)?;
+                        instance.vgpu.change_share(|share| share.weight = weight);
+                        Ok(())
+                    }),
                 },
                 Attribute {
                     name: c"resolution",

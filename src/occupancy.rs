@@ -32,7 +32,9 @@ use kernel::{
 /// A context of a virtual GPU's.
 struct Occupant {
     context: ContextId,
-    /// Since when it is on the engine, or its time was taken.
+    /// Whether it is on the engine. When i915 puts another one in its place, both are for a moment.
+    on: bool,
+    /// Since when the engine is its own, or its time was taken.
     since: Option<Instant<Monotonic>>,
     /// For how long it was on the engine since its time was taken, in nanoseconds.
     time: u64,
@@ -104,6 +106,7 @@ impl Occupancy {
     pub(crate) fn add(&mut self, context: ContextId, values: Values) {
         let occupant = Occupant {
             context,
+            on: false,
             since: None,
             time: 0,
             values: values.0,
@@ -162,11 +165,22 @@ impl Occupancy {
         let known = match self.find(context) {
             Some(occupant) => {
                 occupant.count();
-                occupant.since = on.then(Instant::now);
+                (occupant.on, occupant.since) = (on, None);
                 true
             }
             None => false,
         };
+        // One at a time: the engine is that one's own which got on first, until it is off.
+        if self
+            .occupants
+            .iter()
+            .all(|occupant| occupant.since.is_none())
+        {
+            let mut occupants = self.occupants.iter_mut();
+            if let Some(next) = occupants.find(|occupant| occupant.on) {
+                next.since = Some(Instant::now());
+            }
+        }
         let owner = known.then_some(context);
         let resets = switching.resets();
         if self.resets != resets {
@@ -226,7 +240,7 @@ impl Occupancy {
     /// Whether a context is on the engine.
     pub(crate) fn is_on(&mut self, context: ContextId) -> bool {
         let occupant = self.find(context);
-        occupant.is_some_and(|occupant| occupant.since.is_some())
+        occupant.is_some_and(|occupant| occupant.on)
     }
 
     /// For how long a context was on the engine since this was asked last, in nanoseconds.

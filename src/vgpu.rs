@@ -10,7 +10,8 @@ use crate::{
     },
     dispatch::{
         Dispatch,
-        Membership, //
+        Membership,
+        Share, //
     },
     display::{
         Clock,
@@ -43,6 +44,7 @@ use gvt_model::{
         GmRange,
         PAGE_SIZE, //
     },
+    cap::Cap,
     edid::mode::Mode,
     effect::{
         Effects,
@@ -57,8 +59,7 @@ use gvt_model::{
         TypeConf,
         VgpuId, //
     },
-    vgpu as model,
-    weight::Weight, //
+    vgpu as model, //
 };
 use kernel::{
     new_mutex,
@@ -110,9 +111,7 @@ pub(crate) struct Vgpu {
 /// What the lock of a virtual GPU protects.
 struct State {
     model: KBox<model::Vgpu>,
-    weight: Weight,
-    /// Whether it was ever opened: then what mdevctl sets up beforehand stands.
-    started: bool,
+    share: Share,
     session: Option<Session>,
     /// What the access that is under way makes happen; empty in between.
     effects: Effects,
@@ -173,8 +172,10 @@ impl Vgpu {
         let aperture = partition.clone();
         let state = State {
             model,
-            weight: conf.default_weight()?,
-            started: false,
+            share: Share {
+                weight: conf.default_weight()?,
+                cap: Cap::NONE,
+            },
             session: None,
             effects: Effects::new(),
             claim: Some(claim),
@@ -197,23 +198,19 @@ impl Vgpu {
         self.id
     }
 
-    /// Its share of each engine, relative to the others.
-    pub(crate) fn weight(&self) -> Weight {
-        self.state().weight
+    /// Its share of each engine.
+    pub(crate) fn share(&self) -> Share {
+        self.state().share
     }
 
-    /// Sets its share.
-    ///
-    /// # Errors
-    ///
-    /// `EBUSY` once it has been opened.
-    pub(crate) fn set_weight(&self, weight: Weight) -> Result {
-        let mut state = self.state();
-        if state.started {
-            return Err(EBUSY);
-        }
-        state.weight = weight;
-        Ok(())
+    /// Changes its share, from now on.
+    pub(crate) fn change_share(&self, change: impl FnOnce(&mut Share)) {
+        let share = {
+            let mut state = self.state();
+            change(&mut state.share);
+            state.share
+        };
+        self.dispatch.set_share(self.id, share);
     }
 
     /// The native mode of the monitor, or at least its size.
@@ -264,8 +261,8 @@ impl Vgpu {
             vfio: vfio.clone(),
         };
         let heartbeat = Heartbeat::new(vfio.clone())?;
-        let weight = self.weight();
-        let membership = Membership::new(&self.dispatch, self.id, weight, &vfio)?;
+        let share = self.share();
+        let membership = Membership::new(&self.dispatch, self.id, share, &vfio)?;
         let mut state = self.state();
         state.session = Some(Session {
             resources,
@@ -274,7 +271,6 @@ impl Vgpu {
             screen: Screen::new(),
             membership: Some(membership),
         });
-        state.started = true;
         Ok(())
     }
 

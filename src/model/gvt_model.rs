@@ -48,6 +48,7 @@ mod text;
 
 pub mod access;
 pub mod addr;
+pub mod cap;
 pub mod cfg;
 pub mod cmd;
 pub mod counters;

@@ -8,8 +8,12 @@
 //! anybody has work, and nobody starves. A vGPU that had nothing to do does not save up its time: when it
 //! has work again its clock is set to where the others are, less a little, so that it gets its turn at
 //! once.
+//!
+//! A vGPU with a cap gets no more than its part of each period, even if nobody else wants the engine. What
+//! it had too much of one period it has less in the next.
 
 use crate::{
+    cap::Cap,
     platform::MAX_VGPUS,
     types::VgpuId,
     weight::Weight, //
@@ -24,11 +28,17 @@ const HEAD_START: u64 = 2_000_000;
 /// A vGPU takes the engine from another one that is so much ahead of it, in nanoseconds of the other one.
 const SLICE: u64 = 1_000_000;
 
+/// The time in which a cap is kept, in nanoseconds.
+pub const PERIOD: u64 = 50_000_000;
+
 /// A vGPU.
 #[derive(Clone, Copy)]
 struct Entry {
     id: VgpuId,
     weight: Weight,
+    cap: Cap,
+    /// GPU time in this period, and what it had too much before, in nanoseconds.
+    used: u64,
     clock: u64,
     /// GPU time since it came, in nanoseconds.
     total: u64,
@@ -42,6 +52,8 @@ pub struct Queue {
     entries: [Option<Entry>; MAX_VGPUS],
     /// No clock of one that has work is behind this.
     floor: u64,
+    /// When this period began, in nanoseconds.
+    period: u64,
 }
 
 /// Steps of a clock for so many nanoseconds.
@@ -52,11 +64,13 @@ fn steps(nanoseconds: u64, weight: Weight) -> u64 {
 
 impl Queue {
     /// A vGPU comes, with no work; one of that number goes.
-    pub fn join(&mut self, id: VgpuId, weight: Weight) {
+    pub fn join(&mut self, id: VgpuId, weight: Weight, cap: Cap) {
         self.leave(id);
         let entry = Entry {
             id,
             weight,
+            cap,
+            used: 0,
             clock: self.floor,
             total: 0,
             active: false,
@@ -80,10 +94,43 @@ impl Queue {
         }
     }
 
+    /// A vGPU gets another cap, from now on.
+    pub fn set_cap(&mut self, id: VgpuId, cap: Cap) {
+        if let Some(entry) = self.entry(id) {
+            entry.cap = cap;
+        }
+    }
+
+    /// It is this time now, in nanoseconds on a clock that does not go back: a period may have ended.
+    pub fn advance(&mut self, now: u64) {
+        let passed = now.saturating_sub(self.period) / PERIOD;
+        if passed == 0 {
+            return;
+        }
+        self.period = self.period.saturating_add(passed.saturating_mul(PERIOD));
+        for entry in self.entries.iter_mut().flatten() {
+            let allowed = entry.cap.of(PERIOD).saturating_mul(passed);
+            entry.used = entry.used.saturating_sub(allowed);
+        }
+    }
+
+    /// When this period ends.
+    pub fn period_end(&self) -> u64 {
+        self.period.saturating_add(PERIOD)
+    }
+
+    /// Whether a vGPU has had all that its cap lets it have in this period.
+    pub fn is_capped(&self, id: VgpuId) -> bool {
+        let mut entries = self.entries.iter().flatten();
+        let found = entries.find(|entry| entry.id == id);
+        found.is_some_and(|entry| entry.cap != Cap::NONE && entry.used >= entry.cap.of(PERIOD))
+    }
+
     /// A vGPU has had the engine for so long.
     pub fn ran(&mut self, id: VgpuId, nanoseconds: u64) {
         if let Some(entry) = self.entry(id) {
             entry.total = entry.total.saturating_add(nanoseconds);
+            entry.used = entry.used.saturating_add(nanoseconds);
             let steps = steps(nanoseconds, entry.weight);
             entry.clock = entry.clock.saturating_add(steps);
         }

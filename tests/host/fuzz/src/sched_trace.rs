@@ -6,6 +6,7 @@
 #![no_main]
 
 use exercise::Source;
+use gvt_model::cap::Cap;
 use gvt_model::platform::MAX_VGPUS;
 use gvt_model::sched::Queue;
 use gvt_model::types::{HostResources, Pool, VgpuId, TYPES};
@@ -30,7 +31,7 @@ fuzz_target!(|script: &[u8]| {
         match source.byte() {
             0..=20 => {
                 weights[number] = 1 + source.word() as u16 % 16;
-                queue.join(id, Weight::new(weights[number]).expect("a weight"));
+                queue.join(id, Weight::new(weights[number]).expect("a weight"), Cap::NONE);
                 wants[number] = Some(false);
             }
             21..=30 => {
