@@ -63,7 +63,10 @@ mod alarm {
 
 #[kunit_tests(gvt_kapi_kthread)]
 mod kthread {
-    use crate::kthread::Worker;
+    use crate::kthread::{
+        OnWorker,
+        Worker, //
+    };
     use kernel::{
         prelude::*,
         sync::{
@@ -77,7 +80,7 @@ mod kthread {
         let began = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
         let ended = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
         let (begins, ends) = (began.clone(), ended.clone());
-        let worker = Worker::spawn(c"gvt_kunit", move |thread| {
+        let worker = Worker::spawn(c"gvt_kunit", move |thread: &OnWorker| {
             begins.complete_all();
             while !thread.should_stop() {
                 kernel::time::delay::fsleep(kernel::time::Delta::from_millis(1));
@@ -96,7 +99,9 @@ mod kthread {
         // Some of these are stopped before they begin, others after.
         for _ in 0..32 {
             let share = owned.clone();
-            drop(Worker::spawn(c"gvt_kunit", move |_| drop(share))?);
+            drop(Worker::spawn(c"gvt_kunit", move |_: &OnWorker| {
+                drop(share)
+            })?);
         }
         assert!(Arc::into_unique_or_drop(owned).is_some());
         Ok(())

@@ -39,6 +39,7 @@ mod opregion;
 mod plane;
 mod ppgtt;
 mod registers;
+mod sched;
 mod timing;
 mod types;
 mod vgpu;
