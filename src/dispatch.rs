@@ -110,8 +110,16 @@ struct State {
     queue: Queue,
     /// Rings when a period ends, if somebody waits for that.
     alarm: Alarm<Chime>,
+    /// What takes the engine away from work that is to end; there is none before it is wanted.
+    pulse: Option<Pulse>,
     /// The image of a new context of i915's; nothing before there is one.
     fresh: KVVec<u32>,
+}
+
+/// A context that has nothing to do, but urgently.
+struct Pulse {
+    context: Context,
+    last: Option<Pin<KBox<Request>>>,
 }
 
 /// A virtual GPU that has a machine.
@@ -134,6 +142,7 @@ impl Dispatcher {
             members: KVec::with_capacity(MAX_VGPUS, GFP_KERNEL)?,
             queue: Queue::default(),
             alarm: Alarm::new(Chime(bell.clone()))?,
+            pulse: None,
             fresh: KVVec::new(),
         };
         let gpu = engine.gpu().clone();
@@ -176,10 +185,7 @@ impl Dispatcher {
     ///
     /// Those of [`Context::new`]; `EAGAIN` if i915 is not ready for work yet.
     fn context(&self, fresh: &mut KVVec<u32>) -> Result<Context> {
-        let all = engines(&self.gpu);
-        let base = self.id.mmio_base();
-        let engine = { all }.find(|engine| engine.mmio_base() == base);
-        let engine = engine.ok_or(ENODEV)?;
+        let engine = self.engine().ok_or(ENODEV)?;
         if fresh.is_empty() {
             *fresh = engine.fresh_image()?.ok_or(EAGAIN)?;
         }
@@ -210,9 +216,46 @@ impl Dispatcher {
             };
             member.leaving = Some(gone.clone());
         }
+        self.cancel(id);
         self.bell.ring();
         gone.wait_for_completion();
         self.try_leave(id);
+    }
+
+    /// Ends what i915 has of a virtual GPU.
+    fn cancel(&self, id: VgpuId) {
+        let mut state = self.state.lock();
+        let State { members, pulse, .. } = &mut *state;
+        let member = members.iter_mut().find(|member| member.id == id);
+        let Some(member) = member.filter(|member| !member.flights.is_empty()) else {
+            return;
+        };
+        let Some(context) = member.context.as_mut() else {
+            return;
+        };
+        context.ban();
+        // It is looked at when the engine changes contexts. If the work does not let the engine go, i915
+        // resets that. Without memory for this i915's own heartbeat does it, some seconds later.
+        if pulse.is_none() {
+            let engine = self.engine();
+            *pulse = engine.and_then(|engine| {
+                let context = Context::new(&engine).ok()?;
+                Some(Pulse {
+                    context,
+                    last: None,
+                })
+            });
+        }
+        if let Some(pulse) = pulse {
+            let bell = self.bell.clone();
+            pulse.last = pulse.context.submit(&[], Urgency::Pulse, bell).ok();
+        }
+    }
+
+    fn engine(&self) -> Option<Engine<'_>> {
+        let base = self.id.mmio_base();
+        let mut all = engines(&self.gpu);
+        all.find(|engine| engine.mmio_base() == base)
     }
 
     fn try_leave(&self, id: VgpuId) -> bool {
@@ -232,10 +275,7 @@ impl Dispatcher {
         drop(state);
         let context = member.ok().and_then(|member| member.context);
         if let Some(context) = context {
-            let awake = self.gpu.wake();
-            let powered = awake.power();
-            let values = self.occupancy.lock().remove(context.id(), &powered);
-            drop(values);
+            self.forget(&context);
         }
         true
     }
@@ -258,6 +298,7 @@ impl Dispatcher {
         let State { members, queue, .. } = state;
         let mut any = false;
         for member in members.iter_mut() {
+            self.replace_banned(member);
             let Some(context) = &member.context else {
                 continue;
             };
@@ -286,6 +327,24 @@ impl Dispatcher {
         any
     }
 
+    /// Takes a context away that was banned and has nothing more to do; the next work gets another one.
+    fn replace_banned(&self, member: &mut Member) {
+        let banned = member.context.as_ref().is_some_and(Context::is_banned);
+        if banned && member.flights.is_empty() {
+            if let Some(context) = member.context.take() {
+                self.forget(&context);
+            }
+        }
+    }
+
+    /// The registers do not keep the values of a context any more.
+    fn forget(&self, context: &Context) {
+        let awake = self.gpu.wake();
+        let powered = awake.power();
+        let values = self.occupancy.lock().remove(context.id(), &powered);
+        drop(values);
+    }
+
     /// Gives i915 what comes next.
     fn start(&self, state: &mut State) -> bool {
         let State {
@@ -293,13 +352,15 @@ impl Dispatcher {
             queue,
             alarm,
             fresh,
+            ..
         } = state;
         let now = self.clock.now();
         queue.advance(now);
         let mut ready = [None; MAX_VGPUS];
         let mut capped = false;
         for (slot, member) in ready.iter_mut().zip(members.iter()) {
-            let room = member.flights.len() < IN_FLIGHT && member.leaving.is_none();
+            let banned = member.context.as_ref().is_some_and(Context::is_banned);
+            let room = member.flights.len() < IN_FLIGHT && member.leaving.is_none() && !banned;
             if room && member.vgpu.device().is_ready(self.id) {
                 queue.set_active(member.id, true);
                 if queue.is_capped(member.id) {
@@ -450,6 +511,13 @@ impl Dispatch {
     pub(crate) fn kick(&self, id: EngineId) {
         if let Some(desk) = self.desks.get(id) {
             desk.dispatcher.bell.ring();
+        }
+    }
+
+    /// Ends what i915 has of a virtual GPU for an engine.
+    pub(crate) fn cancel(&self, engine: EngineId, id: VgpuId) {
+        if let Some(desk) = self.desks.get(engine) {
+            desk.dispatcher.cancel(id);
         }
     }
 

@@ -50,6 +50,7 @@ use gvt_model::{
         Effects,
         Note, //
     },
+    engine::EngineId,
     fault::Fault,
     irq::Vector,
     mmio::map::RegisterMap,
@@ -342,6 +343,10 @@ impl Vgpu {
             session.resources.frames.clear();
             session.heartbeat.set(self.clock, model.next_blank());
         }
+        drop(state);
+        for engine in EngineId::ALL {
+            self.dispatch.cancel(engine, self.id);
+        }
         Ok(())
     }
 
@@ -515,6 +520,9 @@ impl Vgpu {
         if effects.injects_msi() {
             let sent = self.triggers.fire(Vector::Msi);
             trace::message(self.id, sent);
+        }
+        for engine in effects.cancels().iter() {
+            self.dispatch.cancel(engine, self.id);
         }
         for engine in effects.kicks().iter() {
             self.dispatch.kick(engine);

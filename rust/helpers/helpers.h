@@ -144,6 +144,7 @@ void gvt_helper_context_run_alone(struct intel_context *context);
 int gvt_helper_context_pin(struct intel_context *context);
 void gvt_helper_context_unpin(struct intel_context *context);
 u32 *gvt_helper_context_state(struct intel_context *context);
+void gvt_helper_context_ban(struct intel_context *context);
 void gvt_helper_context_set_addressing(struct intel_context *context, u32 mode);
 
 /* submission.c: requests */

@@ -79,6 +79,11 @@ u32 *gvt_helper_context_state(struct intel_context *context)
 	return context->lrc_reg_state;
 }
 
+void gvt_helper_context_ban(struct intel_context *context)
+{
+	intel_context_set_banned(context);
+}
+
 void gvt_helper_context_set_addressing(struct intel_context *context, u32 mode)
 {
 	context->lrc.desc = (context->lrc.desc & ~(3ull << GEN8_CTX_ADDRESSING_MODE_SHIFT)) |

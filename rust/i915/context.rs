@@ -48,6 +48,7 @@ pub struct Context {
     state: NonNull<u32>,
     words: usize,
     workarounds: Workarounds,
+    banned: bool,
 }
 
 // SAFETY: i915 locks what it changes of a context; the image is accessed through `&mut` only, or read.
@@ -143,6 +144,7 @@ impl Context {
             state: NonNull::new(state).ok_or(EINVAL)?,
             words: (engine.context_size() as usize / 4).saturating_sub(PAGE_WORDS),
             workarounds,
+            banned: false,
         })
     }
 
@@ -158,6 +160,19 @@ impl Context {
     /// The GPU that it is on.
     pub fn gpu(&self) -> &Arc<Gpu> {
         &self.gpu
+    }
+
+    /// Ends all that it has to do: when the GPU next leaves it, i915 lets nothing more of it run, and what
+    /// was submitted is done with an error. Nothing can be submitted any more.
+    pub fn ban(&mut self) {
+        // SAFETY: By the type invariant it is valid.
+        unsafe { bindings::gvt_helper_context_ban(self.raw.as_ptr()) };
+        self.banned = true;
+    }
+
+    /// Whether it was banned.
+    pub fn is_banned(&self) -> bool {
+        self.banned
     }
 
     /// Sets how it addresses memory, from the next time on that the GPU loads it.

@@ -28,6 +28,8 @@ pub enum Urgency {
     Normal,
     /// It takes the engine from work that is not urgent.
     Urgent,
+    /// It takes the engine from all work of i915's users.
+    Pulse,
 }
 
 /// Work that was submitted.
@@ -86,9 +88,14 @@ impl Context {
         // SAFETY: As above.
         unsafe { bindings::gvt_helper_request_add(raw.as_ptr()) };
         emitted?;
-        if urgency == Urgency::Urgent {
+        let priority = match urgency {
+            Urgency::Normal => None,
+            Urgency::Urgent => Some(URGENT),
+            Urgency::Pulse => Some(PULSE),
+        };
+        if let Some(priority) = priority {
             // SAFETY: The request is referenced.
-            unsafe { bindings::gvt_helper_request_prioritise(raw.as_ptr(), URGENT) };
+            unsafe { bindings::gvt_helper_request_prioritise(raw.as_ptr(), priority) };
         }
         KBox::pin_init(Request::new(submitted, bell), GFP_KERNEL)
     }
@@ -96,6 +103,8 @@ impl Context {
 
 /// The priority of urgent work, of which i915's users can have 1023 at most.
 const URGENT: i32 = 1;
+/// More than any of them.
+const PULSE: i32 = 2048;
 
 fn emit(raw: NonNull<bindings::i915_request>, words: u32, commands: &[u32]) -> Result {
     if words == 0 {

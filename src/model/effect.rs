@@ -21,6 +21,7 @@ pub struct Effects {
     inject_msi: bool,
     retime: bool,
     kicks: Engines,
+    cancels: Engines,
     notes: [Option<Note>; NOTES],
     raised: [Option<Raised>; EVENTS],
 }
@@ -42,6 +43,7 @@ impl Effects {
             inject_msi: false,
             retime: false,
             kicks: Engines::NONE,
+            cancels: Engines::NONE,
             notes: [None; NOTES],
             raised: [None; EVENTS],
         }
@@ -73,6 +75,11 @@ impl Effects {
         self.kicks
     }
 
+    /// The engines on which what the GPU has of this guest is to be ended.
+    pub const fn cancels(&self) -> Engines {
+        self.cancels
+    }
+
     /// What to tell the administrator. This must be rate limited: a guest can cause as many as it
     /// likes.
     pub fn notes(&self) -> impl Iterator<Item = &Note> {
@@ -97,6 +104,11 @@ impl Effects {
     pub(crate) fn kick(&mut self, engine: EngineId) {
         self.any = true;
         self.kicks = self.kicks.with(engine);
+    }
+
+    pub(crate) fn cancel(&mut self, engine: EngineId) {
+        self.any = true;
+        self.cancels = self.cancels.with(engine);
     }
 
     pub(crate) fn raise(&mut self, event: Event, bit: u8) {

@@ -126,7 +126,7 @@ impl Bar0 {
     /// Forgets all work, and the page tables of the contexts.
     pub(crate) fn stop_work(&mut self, map: &RegisterMap, env: &mut dyn Env) {
         let (work, mut parts) = self.work(map, env);
-        work.reset(map.engines(), &mut parts);
+        let _ = work.reset(map.engines(), &mut parts);
         work.ppgtt.clear(&mut *parts.env);
     }
 
@@ -173,7 +173,9 @@ impl Bar0 {
         } = host;
         let (work, mut parts) = self.work(registers, &mut **env);
         if !requests.reset.is_empty() {
-            work.reset(requests.reset, &mut parts);
+            for id in work.reset(requests.reset, &mut parts).iter() {
+                effects.cancel(id);
+            }
         }
         if requests.page_sizes {
             let has_64k = gamw & GAMW_64K_PAGES == GAMW_64K_PAGES;

@@ -166,7 +166,7 @@ impl Vgpu {
     }
 
     /// `VFIO_DEVICE_RESET`: as after [`Vgpu::new`], but for the EDID that the VMM gave. The fences
-    /// of the hardware are for the caller to turn off.
+    /// of the hardware are for the caller to turn off, and the work that the GPU has is to be ended.
     pub fn reset(&mut self, registers: &RegisterMap, env: &mut dyn Env) {
         self.config.reset();
         self.bar0.reset(registers, env);

@@ -483,18 +483,24 @@ impl Work {
         }
     }
 
-    /// The guest resets engines: what they had to do is forgotten.
-    pub(crate) fn reset(&mut self, engines: Engines, parts: &mut Parts<'_>) {
+    /// The guest resets engines: what they had to do is forgotten. Returns those on which the GPU has
+    /// something that is nobody's any more.
+    pub(crate) fn reset(&mut self, engines: Engines, parts: &mut Parts<'_>) -> Engines {
+        let mut orphaned = Engines::NONE;
         for id in engines.iter() {
             let launched = self.engines.get(id).launched();
             self.drop_jobs(id, launched, parts);
             let engine = self.engines.get_mut(id);
             engine.orphans = launched;
+            if launched > 0 {
+                orphaned = orphaned.with(id);
+            }
             engine.stuck = false;
             engine.loaded = None;
             engine.execlists.reset();
             parts.set_register(id, RING_CONTEXT_STATUS_PTR, STATUS_NONE);
         }
+        orphaned
     }
 
     /// A word is written to the submission port of an engine.
