@@ -284,8 +284,16 @@ impl Dispatcher {
     fn work(&self) {
         let mut state = self.state.lock();
         while self.finish(&mut state) | self.start(&mut state) {}
+        let last = state.pulse.as_ref().and_then(|pulse| pulse.last.as_ref());
+        if last.is_none_or(|last| last.is_done()) {
+            state.pulse = None;
+        }
         for member in state.members.iter_mut() {
             if member.flights.is_empty() {
+                // So that the engine can sleep.
+                if let Some(context) = &mut member.context {
+                    context.unpin();
+                }
                 if let Some(gone) = &member.leaving {
                     gone.complete_all();
                 }
@@ -422,6 +430,10 @@ impl Dispatcher {
         let Some(context) = &mut member.context else {
             return false;
         };
+        if let Err(error) = context.pin() {
+            vgpu.give_up(self.id, error);
+            return true;
+        }
         let Some(launch) = vgpu.launch(self.id, context, fresh) else {
             return false;
         };

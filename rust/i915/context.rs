@@ -35,17 +35,20 @@ const RING_SIZE: u32 = 1 << 20;
 /// Words of a page.
 const PAGE_WORDS: usize = PAGE_SIZE / 4;
 
-/// A context on an engine, pinned: its image stays where it is. It has page tables of its own that lead
-/// nowhere; what runs on it has others, of which its image tells.
+/// A context on an engine. It has page tables of its own that lead nowhere; what runs on it has others, of
+/// which its image tells.
+///
+/// While it is pinned its image stays where it is, and can be read and written; and its engine does not
+/// sleep.
 ///
 /// # Invariants
 ///
-/// - `raw` is a context of `gpu` that was pinned, and one of its references belongs to this.
-/// - `state` are `words` words of its image, from the state page on.
+/// - `raw` is a context of `gpu`, and one of its references belongs to this.
+/// - While there is a `state` it is pinned, and these are `words` words of its image, from the state page on.
 pub struct Context {
     gpu: Arc<Gpu>,
     raw: NonNull<bindings::intel_context>,
-    state: NonNull<u32>,
+    state: Option<NonNull<u32>>,
     words: usize,
     workarounds: Workarounds,
     banned: bool,
@@ -127,25 +130,42 @@ impl Context {
         unsafe { bindings::gvt_helper_context_set_ring_size(raw.as_ptr(), RING_SIZE) };
         // SAFETY: As above.
         unsafe { bindings::gvt_helper_context_run_alone(raw.as_ptr()) };
-        // SAFETY: As above.
-        let pinned = to_result(unsafe { bindings::gvt_helper_context_pin(raw.as_ptr()) });
-        if let Err(error) = pinned {
-            // SAFETY: The reference is ours to give back.
-            unsafe { bindings::gvt_helper_context_put(raw.as_ptr()) };
-            return Err(error);
-        }
-        // SAFETY: The context is pinned.
-        let state = unsafe { bindings::gvt_helper_context_state(raw.as_ptr()) };
-        // INVARIANT: It is pinned, the reference is that of its creation, and its image has so many
-        // words behind the page in front of the state page.
+        // INVARIANT: The reference is that of its creation, and there is no state.
         Ok(Self {
             gpu: gpu.clone(),
             raw,
-            state: NonNull::new(state).ok_or(EINVAL)?,
+            state: None,
             words: (engine.context_size() as usize / 4).saturating_sub(PAGE_WORDS),
             workarounds,
             banned: false,
         })
+    }
+
+    /// Pins it, if it is not.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`; `ENOSPC` if graphics memory has no room for it; those of i915.
+    pub fn pin(&mut self) -> Result {
+        if self.state.is_some() {
+            return Ok(());
+        }
+        // SAFETY: By the type invariant it is valid.
+        to_result(unsafe { bindings::gvt_helper_context_pin(self.raw.as_ptr()) })?;
+        // SAFETY: The context is pinned.
+        let state = unsafe { bindings::gvt_helper_context_state(self.raw.as_ptr()) };
+        // INVARIANT: It is pinned, and its image has so many words behind the page in front of the state
+        // page.
+        self.state = NonNull::new(state);
+        Ok(())
+    }
+
+    /// Takes the pin back. What it has to do runs all the same.
+    pub fn unpin(&mut self) {
+        if self.state.take().is_some() {
+            // SAFETY: By the type invariant it was pinned.
+            unsafe { bindings::gvt_helper_context_unpin(self.raw.as_ptr()) };
+        }
     }
 
     /// What tells it from others.
@@ -175,21 +195,20 @@ impl Context {
         self.banned
     }
 
-    /// Sets how it addresses memory, from the next time on that the GPU loads it.
+    /// Sets how it addresses memory, from the next time on that the GPU loads it, until it is pinned anew.
     pub fn set_addressing(&mut self, addressing: Addressing) {
         let mode = match addressing {
             Addressing::Legacy32 => 1,
             Addressing::Legacy48 => 3,
         };
-        // SAFETY: By the type invariant it is pinned.
+        // SAFETY: By the type invariant it is valid.
         unsafe { bindings::gvt_helper_context_set_addressing(self.raw.as_ptr(), mode) };
     }
 }
 
 impl Drop for Context {
     fn drop(&mut self) {
-        // SAFETY: By the type invariant it was pinned.
-        unsafe { bindings::gvt_helper_context_unpin(self.raw.as_ptr()) };
+        self.unpin();
         // SAFETY: By the type invariant the reference is ours to give back.
         unsafe { bindings::gvt_helper_context_put(self.raw.as_ptr()) };
     }
@@ -197,22 +216,25 @@ impl Drop for Context {
 
 impl ContextImage for Context {
     fn read_words(&self, first: usize, words: &mut [u32]) {
-        for (index, word) in (first..).zip(words.iter_mut()) {
-            *word = if index < self.words {
-                // SAFETY: By the type invariant the image has more words than `index`.
-                let place = unsafe { self.state.add(index) };
-                // SAFETY: As above.
-                unsafe { place.read_volatile() }
-            } else {
-                0
-            };
+        words.fill(0);
+        let Some(state) = self.state else {
+            return;
+        };
+        for (index, word) in (first..self.words).zip(words.iter_mut()) {
+            // SAFETY: By the type invariant the image has more words than `index`.
+            let place = unsafe { state.add(index) };
+            // SAFETY: As above.
+            *word = unsafe { place.read_volatile() };
         }
     }
 
     fn write_words(&mut self, first: usize, words: &[u32]) {
+        let Some(state) = self.state else {
+            return;
+        };
         for (index, word) in (first..self.words).zip(words) {
             // SAFETY: By the type invariant the image has more words than `index`.
-            let place = unsafe { self.state.add(index) };
+            let place = unsafe { state.add(index) };
             // SAFETY: As above.
             unsafe { place.write_volatile(*word) };
         }

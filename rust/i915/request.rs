@@ -66,7 +66,7 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`; `EIO` if i915 has given its GPU up.
+    /// Those of [`pin`](Self::pin); `EIO` if i915 has given its GPU up.
     pub fn submit(
         &mut self,
         commands: &[u32],
@@ -74,6 +74,7 @@ impl Context {
         bell: Arc<Doorbell>,
     ) -> Result<Pin<KBox<Request>>> {
         let words = u32::try_from(commands.len())?;
+        self.pin()?;
         // SAFETY: The context is pinned.
         let raw = from_err_ptr(unsafe { bindings::gvt_helper_request_create(self.as_raw()) })?;
         let raw = NonNull::new(raw).ok_or(ENOMEM)?;
