@@ -25,6 +25,7 @@ help:
 	@echo 'make host     the device model in user space: its suites, properties, and a soak test'
 	@echo 'make bench    what an access costs in the device model'
 	@echo 'make bench-vm what an access costs in a virtual machine, beside the stock driver'
+	@echo 'make shares   four guests of different weight on a busy engine, and what share of it each gets'
 	@echo 'make fuzz-model   fuzz the device model, a minute for each target; tests/host/fuzz/run does it longer'
 	@echo 'make fuzz     throw random scripts at the emulated GPU for a minute; tests/emulator/fuzz/run does it longer'
 	@echo 'make doc      the documentation of the crates, in build/doc and, for those of the tests, in build/target/doc'
@@ -71,10 +72,13 @@ bench: setup
 bench-vm: modules
 	@tests/vm/bench
 
+shares: modules
+	@tests/vm/shares
+
 fuzz-model: setup
 	@$(in_root) tests/host/fuzz/run all -max_total_time=60
 
-.PHONY: host bench bench-vm fuzz-model
+.PHONY: host bench bench-vm shares fuzz-model
 
 test: setup-uml
 	@tests/test
