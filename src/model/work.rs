@@ -191,15 +191,18 @@ struct EngineWork {
 }
 
 impl EngineWork {
-    fn new() -> Result<Self> {
-        Ok(Self {
+    /// On the heap: those of all engines would fill a stack.
+    #[inline(never)]
+    fn new() -> Result<KBox<Self>> {
+        let work = Self {
             execlists: Execlists::default(),
             jobs: KVec::with_capacity(MAX_JOBS, GFP_KERNEL)?,
             orphans: 0,
             done: 0,
             stuck: false,
             loaded: None,
-        })
+        };
+        Ok(KBox::new(work, GFP_KERNEL)?)
     }
 
     fn launched(&self) -> usize {
@@ -210,7 +213,7 @@ impl EngineWork {
 
 /// The work of a vGPU.
 pub(crate) struct Work {
-    engines: EngineMap<EngineWork>,
+    engines: EngineMap<KBox<EngineWork>>,
     pub(crate) ppgtt: Ppgtt,
     page: Page,
     /// Bytes of the images of contexts.
@@ -233,6 +236,7 @@ impl Work {
     /// # Errors
     ///
     /// `ENOMEM`.
+    #[inline(never)]
     pub(crate) fn new(context_sizes: &EngineMap<u32>) -> Result<KBox<Self>> {
         let work = Self {
             engines: EngineMap::try_new(|_| EngineWork::new())?,
@@ -374,7 +378,7 @@ impl Work {
         if !self.is_ready(id) {
             return None;
         }
-        let engine = self.engines.get_mut(id);
+        let engine = &mut **self.engines.get_mut(id);
         let launched = engine.launched();
         let job = engine.jobs.get_mut(launched)?;
         if job.epoch != self.ppgtt.epoch() {

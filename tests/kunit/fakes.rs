@@ -192,7 +192,7 @@ pub(crate) struct FakeEnv {
     /// The fence that was written last.
     pub(crate) fence: Option<(usize, u64)>,
     /// Shadow tables.
-    pub(crate) world: World,
+    pub(crate) world: KBox<World>,
 }
 
 impl FakeEnv {
@@ -207,7 +207,7 @@ impl FakeEnv {
             now: 0,
             hardware: None,
             fence: None,
-            world: World::new()?,
+            world: World::boxed()?,
         })
     }
 

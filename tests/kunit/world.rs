@@ -77,6 +77,12 @@ impl World {
         })
     }
 
+    /// The same on the heap: a kernel stack has little room.
+    #[inline(never)]
+    pub(crate) fn boxed() -> Result<KBox<Self>> {
+        Ok(KBox::new(Self::new()?, GFP_KERNEL)?)
+    }
+
     fn word(&self, gfn: u64, index: usize) -> Option<usize> {
         let frame = gfn.checked_sub(FIRST).filter(|frame| *frame < FRAMES)?;
         Some(number(frame) * ENTRIES + index)
