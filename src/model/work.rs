@@ -70,12 +70,11 @@ use job::{
     Stage, //
 };
 
-/// The most jobs that wait on an engine or run; a guest that does not wait to be told has no more.
-const MAX_JOBS: usize = 16;
-/// With so many a submission is not merged with the one that runs.
-const MERGED_JOBS: usize = 8;
 /// How many jobs of one context the GPU is given at a time.
 const LAUNCHED: usize = 2;
+/// The most jobs that there are of an engine: two lists of two contexts, and what the GPU still has from
+/// before a reset.
+const MAX_JOBS: usize = 4 + LAUNCHED;
 
 const RING_TAIL: u32 = 0x30;
 const RING_HEAD: u32 = 0x34;
@@ -294,13 +293,9 @@ impl Work {
             }
         }
         let engine = self.engines.get_mut(id);
-        let may_merge = engine.jobs.len() < MERGED_JOBS;
-        let Ok((number, status)) = engine.execlists.submit(contexts, may_merge) else {
+        let Ok(status) = engine.execlists.submit(contexts) else {
             return Err(Refusal::QueueFull);
         };
-        for job in engine.jobs.iter_mut().skip(before) {
-            job.submission = number;
-        }
         let [low, high] = engine.execlists.status();
         parts.set_register(id, RING_EXECLIST_STATUS, low);
         parts.set_register(id, RING_EXECLIST_STATUS.saturating_add(4), high);
@@ -475,7 +470,7 @@ impl Work {
         if job.flush {
             parts.raise(id, EngineEvent::Flush, effects);
         }
-        let told = engine.execlists.complete(job.submission);
+        let told = engine.execlists.complete();
         let [low, high] = engine.execlists.status();
         parts.set_register(id, RING_EXECLIST_STATUS, low);
         parts.set_register(id, RING_EXECLIST_STATUS.saturating_add(4), high);

@@ -67,18 +67,14 @@ pub struct Status {
 }
 
 const IDLE_TO_ACTIVE: u32 = 1 << 0;
-const PREEMPTED: u32 = 1 << 1;
 const ELEMENT_SWITCH: u32 = 1 << 2;
 const ACTIVE_TO_IDLE: u32 = 1 << 3;
 const COMPLETE: u32 = 1 << 4;
-const LITE_RESTORE: u32 = 1 << 15;
 
 /// One or two contexts to run in turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct List {
     contexts: [Descriptor; 2],
-    /// The number of the submission.
-    number: u32,
     /// Which of the two places of the hardware it is in.
     second_place: bool,
     /// The first context is through.
@@ -109,7 +105,6 @@ pub struct Execlists {
     count: usize,
     running: Option<List>,
     pending: Option<List>,
-    submissions: u32,
 }
 
 /// There are two lists already.
@@ -136,62 +131,41 @@ impl Execlists {
         self.pending.is_none()
     }
 
-    /// A submission is taken: its number, and what the guest is told. It goes on with the context that
-    /// runs, if that is its first one and `may_merge`; else it waits for those that run.
+    /// A submission is taken, and begins if nothing runs: what the guest is told.
+    ///
+    /// Hardware goes at once from a context to the same one with more in its ring, and tells so. Here
+    /// that waits as well: i915 keeps what comes in the meantime and submits it as one, which saves an
+    /// interrupt, a scan and a launch for each.
     ///
     /// # Errors
     ///
     /// [`QueueFull`].
-    pub fn submit(
-        &mut self,
-        contexts: [Descriptor; 2],
-        may_merge: bool,
-    ) -> Result<(u32, Option<Status>), QueueFull> {
+    pub fn submit(&mut self, contexts: [Descriptor; 2]) -> Result<Option<Status>, QueueFull> {
         if self.pending.is_some() {
             return Err(QueueFull);
         }
-        self.submissions = self.submissions.wrapping_add(1);
-        let [first, _] = contexts;
         let list = List {
             contexts,
-            number: self.submissions,
             second_place: self.running.is_some_and(|running| !running.second_place),
             on_second: false,
         };
-        let status = match self.running {
-            None => {
-                self.running = Some(list);
-                Some(Status {
-                    events: IDLE_TO_ACTIVE,
-                    id: 0,
-                    interrupts: true,
-                })
-            }
-            Some(running) if may_merge && running.on_last() && running.running().is_same(first) => {
-                self.running = Some(list);
-                Some(Status {
-                    events: LITE_RESTORE | PREEMPTED,
-                    id: first.id(),
-                    interrupts: true,
-                })
-            }
-            Some(_) => {
-                self.pending = Some(list);
-                None
-            }
-        };
-        Ok((list.number, status))
+        if self.running.is_some() {
+            self.pending = Some(list);
+            return Ok(None);
+        }
+        self.running = Some(list);
+        Ok(Some(Status {
+            events: IDLE_TO_ACTIVE,
+            id: 0,
+            interrupts: true,
+        }))
     }
 
-    /// The context of submission `number` that runs has nothing more to do: what the guest is told.
-    pub fn complete(&mut self, number: u32) -> [Option<Status>; 2] {
+    /// The context that runs has nothing more to do: what the guest is told.
+    pub fn complete(&mut self) -> [Option<Status>; 2] {
         let Some(running) = self.running.as_mut() else {
             return [None; 2];
         };
-        if running.number != number {
-            // The context goes on in a submission that came later.
-            return [None; 2];
-        }
         let id = running.running().id();
         if !running.on_last() {
             running.on_second = true;
@@ -235,9 +209,6 @@ impl Execlists {
 
     /// As after a reset of the engine.
     pub fn reset(&mut self) {
-        *self = Self {
-            submissions: self.submissions,
-            ..Self::default()
-        };
+        *self = Self::default();
     }
 }

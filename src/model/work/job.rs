@@ -77,8 +77,6 @@ pub(super) struct Workarounds {
 pub(super) struct Job {
     pub(super) stage: Stage,
     pub(super) context: Descriptor,
-    /// The number of the submission.
-    pub(super) submission: u32,
     pub(super) commands: KVVec<u32>,
     pub(super) workarounds: Option<Workarounds>,
     /// The root of the page tables at the start.
@@ -162,7 +160,6 @@ impl Job {
         let job = Self {
             stage: Stage::Queued,
             context,
-            submission: 0,
             commands: KVVec::new(),
             workarounds: None,
             roots: Roots {
