@@ -6,6 +6,8 @@
 //! into the places of the same registers. Registers of the render context that i915 does not list travel in the third
 //! page, as on hardware, in a list of the emulator's own.
 
+use std::ops::Range;
+
 use crate::engine::{regs, Descriptor, EngineId, Mmu, Root};
 use crate::gpu::Gpu;
 use crate::gtt::{Fault, GpuMemory, Space};
@@ -98,6 +100,13 @@ fn read_page(mmu: &mut Mmu<'_>, address: u64) -> Result<Vec<u32>, Fault> {
     Ok(bytes.chunks_exact(4).map(|dword| u32::from_le_bytes([dword[0], dword[1], dword[2], dword[3]])).collect())
 }
 
+/// The ranges of a page of so many words that are left without some places, which are in ascending order.
+fn between(places: &[usize], length: usize) -> Vec<Range<usize>> {
+    let starts = std::iter::once(0).chain(places.iter().map(|place| place + 1));
+    let ends = places.iter().copied().chain([length]);
+    starts.zip(ends).map(|(start, end)| start..end).filter(|run| !run.is_empty()).collect()
+}
+
 fn write_page(mmu: &mut Mmu<'_>, address: u64, page: &[u32]) -> Result<(), Fault> {
     let bytes: Vec<u8> = page.iter().flat_map(|dword| dword.to_le_bytes()).collect();
     mmu.write(Space::Ggtt, address, &bytes)
@@ -181,11 +190,13 @@ pub fn save(gpu: &Gpu, id: EngineId, mmu: &mut Mmu<'_>, descriptor: Descriptor) 
             (*header, *register) = (LRI << 23 | 1, base + regs::RING_MI_MODE);
         }
     }
+    let mut owned = Vec::new();
     for slot in slots(&page) {
         let register = slot.register.wrapping_sub(base);
         let value = if register == regs::RING_CONTEXT_CONTROL {
             slot.value & !RESTORE_INHIBIT
         } else if SOFTWARE_OWNED.contains(&register) {
+            owned.push(slot.place);
             continue;
         } else {
             live(gpu, slot.register)
@@ -194,7 +205,11 @@ pub fn save(gpu: &Gpu, id: EngineId, mmu: &mut Mmu<'_>, descriptor: Descriptor) 
             *place = value;
         }
     }
-    write_page(mmu, image + STATE_PAGE, &page)?;
+    // Software may write what it owns while this goes on: a tail that is written back would undo a submission.
+    for run in between(&owned, page.len()) {
+        let address = image + STATE_PAGE + 4 * run.start as u64;
+        write_page(mmu, address, page.get(run).unwrap_or_default())?;
+    }
     if id == EngineId::Rcs {
         let registers: Vec<u32> = render_state(gpu.config.platform.gen).collect();
         let mut list = vec![LRI << 23 | (2 * registers.len() as u32 - 1)];
@@ -245,5 +260,13 @@ mod tests {
     fn a_list_that_ends_early_is_cut() {
         assert_eq!(slots(&[LRI << 23 | 0xff, 0x2034, 7, 0x2030]).len(), 1);
         assert!(slots(&[LRI << 23 | 0xff]).is_empty());
+    }
+
+    #[test]
+    fn some_places_are_not_written() {
+        let words = |places: &[usize]| between(places, 8).into_iter().flatten().collect::<Vec<_>>();
+        assert_eq!(words(&[2, 3, 6]), [0, 1, 4, 5, 7]);
+        assert_eq!(words(&[0, 7]), [1, 2, 3, 4, 5, 6]);
+        assert_eq!(words(&[]), [0, 1, 2, 3, 4, 5, 6, 7]);
     }
 }
