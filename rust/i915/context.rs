@@ -13,7 +13,10 @@ use super::{
 use crate::bindings;
 use core::ptr::NonNull;
 use gvt_model::{
-    cmd::WORKAROUND_BYTES,
+    cmd::{
+        MAX_WORDS,
+        WORKAROUND_BYTES, //
+    },
     ports::ContextImage,
     ppgtt::Addressing, //
 };
@@ -29,8 +32,12 @@ use kernel::{
     sync::Arc, //
 };
 
-/// Bytes of the ring of a context: twice what a guest can submit at once.
-const RING_SIZE: u32 = 1 << 20;
+/// Bytes of the ring of a context, the most that the hardware can have.
+const RING_SIZE: u32 = 2 << 20;
+
+// i915 waits for room in a ring, and a guest decides how long that takes. So there is always some: for two
+// submissions, as much as one can lose at the end of the ring, and what i915 adds to them.
+const _: () = assert!(4 * MAX_WORDS * size_of::<u32>() <= RING_SIZE as usize);
 
 /// Words of a page.
 const PAGE_WORDS: usize = PAGE_SIZE / 4;

@@ -74,6 +74,8 @@ impl Context {
         bell: Arc<Doorbell>,
     ) -> Result<Pin<KBox<Request>>> {
         let words = u32::try_from(commands.len())?;
+        // First: work of which nobody knows when it is done must not run.
+        let place = KBox::new_uninit(GFP_KERNEL)?;
         self.pin()?;
         // SAFETY: The context is pinned.
         let raw = from_err_ptr(unsafe { bindings::gvt_helper_request_create(self.as_raw()) })?;
@@ -98,7 +100,7 @@ impl Context {
             // SAFETY: The request is referenced.
             unsafe { bindings::gvt_helper_request_prioritise(raw.as_ptr(), priority) };
         }
-        KBox::pin_init(Request::new(submitted, bell), GFP_KERNEL)
+        place.write_pin_init(Request::new(submitted, bell))
     }
 }
 
