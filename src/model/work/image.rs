@@ -215,8 +215,10 @@ pub(super) fn load(
                     _ => None,
                 }
             }
+            // No command of the guest's could have written it.
+            Some(_) => None,
             // The hardware keeps it for the context alone.
-            _ => Some(value),
+            None => Some(value),
         }
     });
 }
