@@ -29,6 +29,7 @@ use crate::{
     engine::EngineId,
     interrupt::EngineEvent, //
 };
+pub(crate) use scan::RING_PDP;
 pub use scan::{
     Page,
     Scanner,

@@ -36,7 +36,7 @@ pub const WORKAROUND_BYTES: usize = 4096;
 const PAGE_WORDS: u64 = PAGE_SIZE / 4;
 
 /// The first of the eight registers of an engine with the root of its page tables.
-pub(super) const RING_PDP: u32 = 0x270;
+pub(crate) const RING_PDP: u32 = 0x270;
 
 fn index(words: u64) -> usize {
     usize::try_from(words).unwrap_or(usize::MAX)

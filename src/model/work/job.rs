@@ -21,6 +21,7 @@ use crate::{
         Page,
         Policy,
         Scanner,
+        RING_PDP,
         WORKAROUND_BYTES, //
     },
     engine::EngineId,
@@ -306,8 +307,6 @@ impl Auditor<'_, '_> {
 }
 
 const MI_BATCH_BUFFER_END: u32 = 0x0a << 23;
-/// The first of the eight registers of an engine with the root of its page tables.
-const RING_PDP: u32 = 0x270;
 
 /// Makes so many bytes of it; what was left out leaves room.
 fn fill(words: &mut KVVec<u32>, bytes: u32) -> Result<(), Flaw> {
