@@ -72,3 +72,23 @@ pub fn inject_msi(vgpu: u32, sent: bool) {
     // SAFETY: A tracepoint takes any values, in any context.
     unsafe { bindings::gvt_helper_trace_inject_msi(vgpu, sent) };
 }
+
+/// A name for a tracepoint, which takes it with its length.
+fn named(name: &str) -> (*const kernel::ffi::c_char, u32) {
+    (name.as_ptr().cast(), u32::try_from(name.len()).unwrap_or(0))
+}
+
+/// `gvt:workload_submit`: i915 was given work of vGPU number `vgpu`, in place of what runs if it is `urgent`.
+pub fn workload_submit(vgpu: u32, engine: &str, urgent: bool) {
+    let (name, len) = named(engine);
+    // SAFETY: A tracepoint takes any values, in any context, and copies the name, which is that long.
+    unsafe { bindings::gvt_helper_trace_workload_submit(vgpu, name, len, urgent) };
+}
+
+/// `gvt:workload_complete`: i915 is through with the oldest work of vGPU number `vgpu`, well if `done`. The vGPU
+/// has had the engine for `time` nanoseconds since it was opened.
+pub fn workload_complete(vgpu: u32, engine: &str, done: bool, time: u64) {
+    let (name, len) = named(engine);
+    // SAFETY: A tracepoint takes any values, in any context, and copies the name, which is that long.
+    unsafe { bindings::gvt_helper_trace_workload_complete(vgpu, name, len, done, time) };
+}

@@ -35,6 +35,7 @@ use gvt_model::{
         CONFIG_SIZE,
         MAX_VGPUS, //
     },
+    sched::Timing,
     types::{
         HostResources,
         Pool,
@@ -58,12 +59,18 @@ use kernel::{
 /// The device model that is registered with i915.
 pub(crate) struct Model;
 
+/// What is the same for all GPUs.
+pub(crate) struct Settings {
+    pub(crate) driver: Arc<mdev::Registration<Instance>>,
+    pub(crate) timing: Timing,
+}
+
 impl DeviceModel for Model {
-    type Context = Arc<mdev::Registration<Instance>>;
+    type Context = Settings;
     type Device = Offer;
 
-    fn init(driver: &Self::Context, gpu: Arc<Gpu>) -> Result<Offer> {
-        Offer::new(driver.clone(), gpu.clone()).inspect_err(|error| {
+    fn init(settings: &Settings, gpu: Arc<Gpu>) -> Result<Offer> {
+        Offer::new(settings, gpu.clone()).inspect_err(|error| {
             dev_err!(
                 gpu.device(),
                 "kvmgt: cannot offer virtual GPUs: {error:?}\n"
@@ -86,8 +93,8 @@ pub(crate) struct Offer {
 }
 
 impl Offer {
-    fn new(driver: Arc<mdev::Registration<Instance>>, gpu: Arc<Gpu>) -> Result<Self> {
-        let device = Arc::pin_init(GvtDevice::new(gpu)?, GFP_KERNEL)?;
+    fn new(settings: &Settings, gpu: Arc<Gpu>) -> Result<Self> {
+        let device = Arc::pin_init(GvtDevice::new(gpu, settings.timing)?, GFP_KERNEL)?;
         let mut kinds = KVec::new();
         for conf in device.registry.lock().pool.listed() {
             let name = CString::try_from_fmt(fmt!("{}", conf.name(device.platform)))?;
@@ -112,7 +119,7 @@ impl Offer {
                 HOST_RESERVE.low >> 20
             );
         }
-        let parent = mdev::Parent::new(device.gpu.device(), driver, kinds);
+        let parent = mdev::Parent::new(device.gpu.device(), settings.driver.clone(), kinds);
         Ok(Self {
             _parent: KBox::pin_init(parent, GFP_KERNEL)?,
             device: device.clone(),
@@ -156,7 +163,7 @@ struct Holder {
 }
 
 impl GvtDevice {
-    fn new(gpu: Arc<Gpu>) -> Result<impl PinInit<Self>> {
+    fn new(gpu: Arc<Gpu>, timing: Timing) -> Result<impl PinInit<Self>> {
         let platform = gpu.platform().ok_or(ENODEV)?;
         let host = HostResources {
             aperture: gpu.aperture_size(),
@@ -179,7 +186,7 @@ impl GvtDevice {
         config.extend_from_slice(seen, GFP_KERNEL)?;
         let registers = RegisterMap::new(platform, engines, registers)?;
         let debugfs = debugfs::of_gpu(&gpu, &registers)?;
-        let dispatch = Arc::new(Dispatch::new(&gpu, platform)?, GFP_KERNEL)?;
+        let dispatch = Arc::new(Dispatch::new(&gpu, platform, timing)?, GFP_KERNEL)?;
         let holders = KVec::with_capacity(MAX_VGPUS, GFP_KERNEL)?;
         let registry = Registry {
             pool: Pool::new(&host),

@@ -44,7 +44,11 @@ mod user;
 mod vfio;
 mod vgpu;
 
-use device::Model;
+use device::{
+    Model,
+    Settings, //
+};
+use gvt_model::sched::Timing;
 
 module! {
     type: Kvmgt,
@@ -53,6 +57,27 @@ module! {
     description: "Virtual Intel GPUs for virtual machines (GVT-g)",
     license: "GPL",
     imports_ns: ["DMA_BUF", "I915_GVT"],
+    params: {
+        slice_us: u32 {
+            default: 1000,
+            description: "How much GPU time a virtual GPU may be ahead of one that waits, in microseconds (100 to 100000)",
+        },
+        period_ms: u32 {
+            default: 50,
+            description: "The time in which a cap is kept, in milliseconds (10 to 1000)",
+        },
+    },
+}
+
+/// How finely the engines are shared, as the parameters of the module say.
+fn timing() -> Result<Timing> {
+    let slice_us = module_parameters::slice_us.value();
+    let period_ms = module_parameters::period_ms.value();
+    Timing::new(slice_us, period_ms).inspect_err(|_| {
+        pr_err!(
+            "slice_us={slice_us} period_ms={period_ms}: a slice is 100 to 100000 us, a period 10 to 1000 ms\n"
+        );
+    })
 }
 
 /// The loaded module.
@@ -64,10 +89,11 @@ struct Kvmgt {
 
 impl kernel::Module for Kvmgt {
     fn init(module: &'static ThisModule) -> Result<Self> {
+        let timing = timing()?;
         // Before any type is offered: user space may create a device as soon as it sees one.
         let driver = Arc::pin_init(mdev::Registration::new(module), GFP_KERNEL)
             .inspect_err(|error| pr_err!("cannot register the mdev driver: {error:?}\n"))?;
-        let model = ops::Registration::new(driver).inspect_err(|error| {
+        let model = ops::Registration::new(Settings { driver, timing }).inspect_err(|error| {
             pr_err!(
                 "i915 does not take this module ({error:?}): another GVT device model is registered; unload that one first\n"
             )

@@ -5,6 +5,7 @@
 use gvt_kapi::trace;
 use gvt_model::{
     effect::Effects,
+    engine::EngineId,
     fault::Fault,
     interrupt,
     region::{
@@ -92,4 +93,14 @@ pub(crate) fn events(id: VgpuId, effects: &Effects) {
 /// The guest is interrupted, if anybody is there to do it.
 pub(crate) fn message(id: VgpuId, sent: bool) {
     trace::inject_msi(id.get().into(), sent);
+}
+
+/// i915 was given work.
+pub(crate) fn submitted(id: VgpuId, engine: EngineId, urgent: bool) {
+    trace::workload_submit(id.get().into(), engine.name(), urgent);
+}
+
+/// i915 is through with work, and the virtual GPU has had the engine for so many nanoseconds in all.
+pub(crate) fn completed(id: VgpuId, engine: EngineId, done: bool, time: u64) {
+    trace::workload_complete(id.get().into(), engine.name(), done, time);
 }

@@ -93,3 +93,13 @@ void gvt_helper_trace_inject_msi(u32 vgpu, bool sent)
 {
 	trace_inject_msi(vgpu, sent);
 }
+
+void gvt_helper_trace_workload_submit(u32 vgpu, const char *engine, u32 len, bool urgent)
+{
+	trace_workload_submit(vgpu, engine, len, urgent);
+}
+
+void gvt_helper_trace_workload_complete(u32 vgpu, const char *engine, u32 len, bool done, u64 time)
+{
+	trace_workload_complete(vgpu, engine, len, done, time);
+}

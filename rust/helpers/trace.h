@@ -91,6 +91,47 @@ TRACE_EVENT(inject_msi,
 	TP_printk("VM%u MSI %s", __entry->vgpu, __entry->sent ? "sent" : "dropped: no trigger")
 );
 
+TRACE_EVENT(workload_submit,
+	TP_PROTO(u32 vgpu, const char *engine, u32 len, bool urgent),
+	TP_ARGS(vgpu, engine, len, urgent),
+
+	TP_STRUCT__entry(
+		__field(u32, vgpu)
+		__field(bool, urgent)
+		__string_len(engine, engine, len)
+	),
+
+	TP_fast_assign(
+		__entry->vgpu = vgpu;
+		__entry->urgent = urgent;
+		__assign_str(engine);
+	),
+
+	TP_printk("VM%u %s%s", __entry->vgpu, __get_str(engine), __entry->urgent ? " urgent" : "")
+);
+
+TRACE_EVENT(workload_complete,
+	TP_PROTO(u32 vgpu, const char *engine, u32 len, bool done, u64 time),
+	TP_ARGS(vgpu, engine, len, done, time),
+
+	TP_STRUCT__entry(
+		__field(u64, time)
+		__field(u32, vgpu)
+		__field(bool, done)
+		__string_len(engine, engine, len)
+	),
+
+	TP_fast_assign(
+		__entry->time = time;
+		__entry->vgpu = vgpu;
+		__entry->done = done;
+		__assign_str(engine);
+	),
+
+	TP_printk("VM%u %s %s, %llu ns in all", __entry->vgpu, __get_str(engine), __entry->done ? "done" : "failed",
+		  __entry->time)
+);
+
 #endif
 
 #undef TRACE_INCLUDE_PATH

@@ -39,6 +39,19 @@ pub enum Urgency {
 /// `raw` is a request, and one of its references belongs to this.
 struct Submitted(NonNull<bindings::i915_request>);
 
+impl Submitted {
+    /// Makes it more urgent, if it is not done.
+    fn raise(&self, urgency: Urgency) {
+        let priority = match urgency {
+            Urgency::Normal => return,
+            Urgency::Urgent => URGENT,
+            Urgency::Pulse => PULSE,
+        };
+        // SAFETY: By the type invariant it is a request.
+        unsafe { bindings::gvt_helper_request_prioritise(self.0.as_ptr(), priority) };
+    }
+}
+
 impl Drop for Submitted {
     fn drop(&mut self) {
         // SAFETY: By the type invariant the reference is ours to give back.
@@ -91,15 +104,7 @@ impl Context {
         // SAFETY: As above.
         unsafe { bindings::gvt_helper_request_add(raw.as_ptr()) };
         emitted?;
-        let priority = match urgency {
-            Urgency::Normal => None,
-            Urgency::Urgent => Some(URGENT),
-            Urgency::Pulse => Some(PULSE),
-        };
-        if let Some(priority) = priority {
-            // SAFETY: The request is referenced.
-            unsafe { bindings::gvt_helper_request_prioritise(raw.as_ptr(), priority) };
-        }
+        submitted.raise(urgency);
         place.write_pin_init(Request::new(submitted, bell))
     }
 }
@@ -140,6 +145,12 @@ impl Request {
                 if result == ENOENT.to_errno() { Ok(()) } else { to_result(result) }
             }),
         })
+    }
+
+    /// Makes it more urgent, and with it what it waits for. It gets the engine in turns with what is as
+    /// urgent.
+    pub fn raise(&self, urgency: Urgency) {
+        self.submitted.raise(urgency);
     }
 
     /// Whether it is done, well or not.

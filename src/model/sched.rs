@@ -12,6 +12,10 @@
 //! A vGPU with a cap gets no more than its part of each period, even if nobody else wants the engine. What
 //! it had too much of one period it has less in the next.
 
+pub mod step;
+
+use kernel::prelude::*;
+
 use crate::{
     cap::Cap,
     platform::MAX_VGPUS,
@@ -22,14 +26,53 @@ use crate::{
 /// How many steps of a clock there are in a nanosecond at weight 1.
 const STEPS: u64 = 64;
 
-/// By how much of its own time a vGPU that has work again may be behind the others, in nanoseconds.
-const HEAD_START: u64 = 2_000_000;
+/// How finely an engine is shared.
+///
+/// # Invariants
+///
+/// Both are in the ranges that [`Timing::new`] tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// A vGPU takes the engine from another one that is so much ahead of it, in nanoseconds of the other
+    /// one.
+    slice: u64,
+    /// The time in which a cap is kept, in nanoseconds.
+    period: u64,
+}
 
-/// A vGPU takes the engine from another one that is so much ahead of it, in nanoseconds of the other one.
-const SLICE: u64 = 1_000_000;
+impl Timing {
+    /// A slice of so many microseconds, 100 to 100,000, and a period of so many milliseconds, 10 to 1000.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if one of them is out of its range.
+    pub fn new(slice_us: u32, period_ms: u32) -> Result<Self> {
+        if !(100..=100_000).contains(&slice_us) || !(10..=1000).contains(&period_ms) {
+            return Err(EINVAL);
+        }
+        // INVARIANT: just checked.
+        Ok(Self {
+            slice: u64::from(slice_us).saturating_mul(1000),
+            period: u64::from(period_ms).saturating_mul(1_000_000),
+        })
+    }
 
-/// The time in which a cap is kept, in nanoseconds.
-pub const PERIOD: u64 = 50_000_000;
+    /// The time in which a cap is kept, in nanoseconds.
+    pub const fn period(self) -> u64 {
+        self.period
+    }
+
+    /// A slice, in nanoseconds.
+    pub const fn slice(self) -> u64 {
+        self.slice
+    }
+
+    /// By how much of its own time a vGPU that has work again may be behind the others, in nanoseconds:
+    /// enough to take the engine from one of the same weight at once.
+    fn head_start(self) -> u64 {
+        self.slice.saturating_mul(2)
+    }
+}
 
 /// A vGPU.
 #[derive(Clone, Copy)]
@@ -47,13 +90,13 @@ struct Entry {
 }
 
 /// Who wants an engine.
-#[derive(Default)]
 pub struct Queue {
+    timing: Timing,
     entries: [Option<Entry>; MAX_VGPUS],
     /// No clock of one that has work is behind this.
     floor: u64,
     /// When this period began, in nanoseconds.
-    period: u64,
+    began: u64,
 }
 
 /// Steps of a clock for so many nanoseconds.
@@ -62,7 +105,27 @@ fn steps(nanoseconds: u64, weight: Weight) -> u64 {
     all.checked_div(u64::from(weight.get())).unwrap_or(all)
 }
 
+/// In how many nanoseconds a clock advances by so many steps.
+fn nanoseconds(steps: u64, weight: Weight) -> u64 {
+    steps.saturating_mul(weight.get().into()).div_ceil(STEPS)
+}
+
 impl Queue {
+    /// Nobody wants it.
+    pub fn new(timing: Timing) -> Self {
+        Self {
+            timing,
+            entries: [None; MAX_VGPUS],
+            floor: 0,
+            began: 0,
+        }
+    }
+
+    /// How finely it is shared.
+    pub fn timing(&self) -> Timing {
+        self.timing
+    }
+
     /// A vGPU comes, with no work; one of that number goes.
     pub fn join(&mut self, id: VgpuId, weight: Weight, cap: Cap) {
         self.leave(id);
@@ -103,27 +166,29 @@ impl Queue {
 
     /// It is this time now, in nanoseconds on a clock that does not go back: a period may have ended.
     pub fn advance(&mut self, now: u64) {
-        let passed = now.saturating_sub(self.period) / PERIOD;
+        let period = self.timing.period;
+        let elapsed = now.saturating_sub(self.began);
+        let passed = elapsed.checked_div(period).unwrap_or(0);
         if passed == 0 {
             return;
         }
-        self.period = self.period.saturating_add(passed.saturating_mul(PERIOD));
+        self.began = self.began.saturating_add(passed.saturating_mul(period));
         for entry in self.entries.iter_mut().flatten() {
-            let allowed = entry.cap.of(PERIOD).saturating_mul(passed);
+            let allowed = entry.cap.of(period).saturating_mul(passed);
             entry.used = entry.used.saturating_sub(allowed);
         }
     }
 
     /// When this period ends.
     pub fn period_end(&self) -> u64 {
-        self.period.saturating_add(PERIOD)
+        self.began.saturating_add(self.timing.period)
     }
 
     /// Whether a vGPU has had all that its cap lets it have in this period.
     pub fn is_capped(&self, id: VgpuId) -> bool {
-        let mut entries = self.entries.iter().flatten();
-        let found = entries.find(|entry| entry.id == id);
-        found.is_some_and(|entry| entry.cap != Cap::NONE && entry.used >= entry.cap.of(PERIOD))
+        let period = self.timing.period;
+        let found = self.find(id);
+        found.is_some_and(|entry| entry.cap != Cap::NONE && entry.used >= entry.cap.of(period))
     }
 
     /// A vGPU has had the engine for so long.
@@ -139,10 +204,10 @@ impl Queue {
     /// Whether a vGPU has work, which waits or runs.
     pub fn set_active(&mut self, id: VgpuId, active: bool) {
         self.raise_floor();
-        let floor = self.floor;
+        let (floor, head_start) = (self.floor, self.timing.head_start());
         if let Some(entry) = self.entry(id) {
             if active && !entry.active {
-                let start = floor.saturating_sub(steps(HEAD_START, entry.weight));
+                let start = floor.saturating_sub(steps(head_start, entry.weight));
                 entry.clock = entry.clock.max(start);
             }
             entry.active = active;
@@ -168,22 +233,25 @@ impl Queue {
             .map(|entry| entry.id)
     }
 
-    /// Whether a vGPU should have the engine in place of another one, though that has begun.
-    pub fn overtakes(&self, id: VgpuId, other: VgpuId) -> bool {
-        let find = |id: VgpuId| self.entries.iter().flatten().find(|entry| entry.id == id);
-        match (find(id), find(other)) {
-            (Some(this), Some(other)) => {
-                this.clock.saturating_add(steps(SLICE, other.weight)) < other.clock
-            }
-            _ => false,
-        }
+    /// For how much longer another vGPU may have the engine until this one takes it, in nanoseconds: 0 is
+    /// now, though the other one has begun.
+    pub fn overtakes_in(&self, id: VgpuId, other: VgpuId) -> u64 {
+        let (Some(this), Some(other)) = (self.find(id), self.find(other)) else {
+            return 0;
+        };
+        let slice = steps(self.timing.slice, other.weight);
+        let left = this.clock.saturating_add(slice);
+        nanoseconds(left.saturating_sub(other.clock), other.weight)
     }
 
     /// GPU time that a vGPU has had since it came, in nanoseconds.
     pub fn total(&self, id: VgpuId) -> u64 {
+        self.find(id).map_or(0, |entry| entry.total)
+    }
+
+    fn find(&self, id: VgpuId) -> Option<&Entry> {
         let mut entries = self.entries.iter().flatten();
-        let found = entries.find(|entry| entry.id == id);
-        found.map_or(0, |entry| entry.total)
+        entries.find(|entry| entry.id == id)
     }
 
     fn entry(&mut self, id: VgpuId) -> Option<&mut Entry> {

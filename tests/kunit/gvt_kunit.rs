@@ -41,6 +41,7 @@ mod ppgtt;
 mod registers;
 mod sched;
 mod timing;
+mod turns;
 mod types;
 mod vgpu;
 mod work;

@@ -11,7 +11,7 @@ mod gvt_sched {
         cap::Cap,
         sched::{
             Queue,
-            PERIOD, //
+            Timing, //
         },
         types::{
             HostResources,
@@ -23,6 +23,10 @@ mod gvt_sched {
     };
 
     const MS: u64 = 1_000_000;
+
+    fn timing() -> Result<Timing> {
+        Timing::new(1000, 50)
+    }
 
     fn ids() -> Result<[VgpuId; 4]> {
         let mut pool = Pool::new(&HostResources {
@@ -41,7 +45,7 @@ mod gvt_sched {
 
     /// All of them, with these weights.
     fn queue(ids: &[VgpuId; 4], weights: [u16; 4]) -> Result<Queue> {
-        let mut queue = Queue::default();
+        let mut queue = Queue::new(timing()?);
         for (id, weight) in ids.iter().zip(weights) {
             queue.join(*id, Weight::new(weight)?, Cap::NONE);
         }
@@ -113,12 +117,60 @@ mod gvt_sched {
         queue.set_active(first, true);
         queue.ran(first, 50 * MS);
         queue.set_active(second, true);
-        assert!(queue.overtakes(second, first));
-        assert!(!queue.overtakes(first, second));
+        assert_eq!(queue.overtakes_in(second, first), 0);
         // Not for a little.
         queue.ran(second, 50 * MS);
-        assert!(!queue.overtakes(second, first));
+        assert!(queue.overtakes_in(second, first) > 0);
         Ok(())
+    }
+
+    #[test]
+    fn it_is_known_when_who_waits_takes_the_engine() -> Result {
+        let ids = ids()?;
+        let [first, second, ..] = ids;
+        for weights in [[1, 1], [2, 16], [16, 2], [1000, 1], [1, 1000]] {
+            let [one, other] = weights;
+            let mut queue = queue(&ids, [one, other, 1, 1])?;
+            queue.set_active(first, true);
+            queue.set_active(second, true);
+            queue.ran(second, 3 * MS);
+            let left = queue.overtakes_in(second, first);
+            assert!(left > 0);
+            queue.ran(first, left / 2);
+            // A clock of much weight does not count single nanoseconds.
+            let rest = queue.overtakes_in(second, first);
+            assert!(rest > 0 && rest <= left - left / 2 + 16);
+            queue.ran(first, rest);
+            assert_eq!(queue.overtakes_in(second, first), 0);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn who_comes_takes_the_engine_whatever_the_slice() -> Result {
+        let ids = ids()?;
+        let [first, second, ..] = ids;
+        for slice_us in [100, 1000, 100_000] {
+            let mut queue = Queue::new(Timing::new(slice_us, 50)?);
+            for id in [first, second] {
+                queue.join(id, Weight::new(4)?, Cap::NONE);
+            }
+            queue.set_active(first, true);
+            queue.ran(first, 500 * MS);
+            queue.set_active(second, true);
+            assert_eq!(queue.overtakes_in(second, first), 0);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn slices_and_periods_have_limits() {
+        for (slice_us, period_ms) in [(99, 50), (100_001, 50), (1000, 9), (1000, 1001), (0, 0)] {
+            assert_eq!(Timing::new(slice_us, period_ms), Err(EINVAL));
+        }
+        for (slice_us, period_ms) in [(100, 10), (100_000, 1000)] {
+            assert!(Timing::new(slice_us, period_ms).is_ok());
+        }
     }
 
     #[test]
@@ -141,9 +193,10 @@ mod gvt_sched {
         let [first, ..] = ids;
         let mut queue = queue(&ids, [1, 1, 1, 1])?;
         queue.set_cap(first, Cap::parse(b"20\n")?);
+        let period = queue.timing().period();
         let mut now = 0;
         // Batches of 3 ms, as often as it may.
-        while now < 100 * PERIOD {
+        while now < 100 * period {
             queue.advance(now);
             if queue.is_capped(first) {
                 now = queue.period_end();

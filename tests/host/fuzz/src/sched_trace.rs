@@ -8,7 +8,7 @@
 use exercise::Source;
 use gvt_model::cap::Cap;
 use gvt_model::platform::MAX_VGPUS;
-use gvt_model::sched::Queue;
+use gvt_model::sched::{Queue, Timing};
 use gvt_model::types::{HostResources, Pool, VgpuId, TYPES};
 use gvt_model::weight::Weight;
 use libfuzzer_sys::fuzz_target;
@@ -21,8 +21,10 @@ fn ids() -> Vec<VgpuId> {
 
 fuzz_target!(|script: &[u8]| {
     let ids = ids();
-    let mut queue = Queue::default();
     let mut source = Source::new(script);
+    let slice_us = 100 + source.word() % 99_901;
+    let timing = Timing::new(slice_us, 50).expect("a timing");
+    let mut queue = Queue::new(timing);
     let mut wants = vec![None; ids.len()];
     let mut weights = vec![1u16; ids.len()];
     while !source.is_empty() {
