@@ -135,7 +135,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--aperture", default="512M", choices=("256M", "512M", "1G"), help="aperture of the emulated GPU (default: 512M)")
     add("--guests", type=_count, metavar="N", help="number of guests (default: 1 with --l2, otherwise 0)")
     add("--mdevs", type=_count, default=0, metavar="N", help="virtual GPUs to create, when more than guests")
-    add("--type", default="auto", metavar="_4", help="end of the type's name (default: the biggest that has enough instances)")
+    add(
+        "--type",
+        default="auto",
+        metavar="_4",
+        help="end of the type's name, or one for each virtual GPU as _8,_4,_8; the last one is for all further ones "
+        "(default: the biggest that has enough instances)",
+    )
     add("--l1", type=Path, metavar="SCRIPT", help="run this in L1")
     add("--l2", type=Path, metavar="SCRIPT", help="run this in each guest")
     add("--push", type=Path, metavar="DIR", help="put the content of this directory at /push in L1 and in each guest")
