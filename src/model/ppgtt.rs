@@ -29,7 +29,10 @@ mod node;
 mod set;
 mod tables;
 
-use kernel::prelude::*;
+use kernel::{
+    alloc::flags::GFP_KERNEL_ACCOUNT,
+    prelude::*, //
+};
 
 pub use tables::MAX_TABLES;
 
@@ -319,7 +322,7 @@ impl Ppgtt {
             }
         }
         let tops = space.tops;
-        if result.is_ok() && self.spaces.push(space, GFP_KERNEL).is_ok() {
+        if result.is_ok() && self.spaces.push(space, GFP_KERNEL_ACCOUNT).is_ok() {
             return Ok(());
         }
         for (number, _) in tops.into_iter().flatten() {

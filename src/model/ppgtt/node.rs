@@ -2,7 +2,10 @@
 
 //! One table of the guest and its shadow.
 
-use kernel::prelude::*;
+use kernel::{
+    alloc::flags::GFP_KERNEL_ACCOUNT,
+    prelude::*, //
+};
 
 use super::entry::{
     Kind,
@@ -96,7 +99,7 @@ impl Node {
     pub(super) fn new(gfn: Gfn, kind: Kind, table: ShadowTable) -> Result<KBox<Self>> {
         let entries = match kind {
             Kind::Block(_) => KVec::new(),
-            _ => KVec::zeroed(ENTRIES, GFP_KERNEL)?,
+            _ => KVec::zeroed(ENTRIES, GFP_KERNEL_ACCOUNT)?,
         };
         let node = Self {
             gfn,
@@ -108,7 +111,7 @@ impl Node {
             watched: false,
             temper: Temper::default(),
         };
-        Ok(KBox::new(node, GFP_KERNEL)?)
+        Ok(KBox::new(node, GFP_KERNEL_ACCOUNT)?)
     }
 
     /// The guest's entry.

@@ -3,6 +3,7 @@
 //! All tables of a vGPU that have a shadow, and how a shadow follows its table.
 
 use kernel::{
+    alloc::flags::GFP_KERNEL_ACCOUNT,
     prelude::*,
     rbtree::RBTree, //
 };
@@ -125,19 +126,19 @@ impl Tables {
             Some(number) => number,
             None => {
                 let number = u32::try_from(self.nodes.len()).map_err(|_| ENOMEM)?;
-                self.nodes.push(None, GFP_KERNEL)?;
+                self.nodes.push(None, GFP_KERNEL_ACCOUNT)?;
                 number
             }
         };
         let inserted = self
             .numbers
-            .try_create_and_insert((gfn, kind), number, GFP_KERNEL);
+            .try_create_and_insert((gfn, kind), number, GFP_KERNEL_ACCOUNT);
         let slot = usize::try_from(number).ok();
         match slot.and_then(|slot| self.nodes.get_mut(slot)) {
             Some(slot) if inserted.is_ok() => *slot = Some(node),
             _ => {
                 // The slot stays free. If there is no memory to say so, it is lost until the next reset.
-                let _ = self.free.push(number, GFP_KERNEL);
+                let _ = self.free.push(number, GFP_KERNEL_ACCOUNT);
                 return Err(ENOMEM);
             }
         }
@@ -167,7 +168,7 @@ impl Tables {
         self.empty(&mut node, false, world);
         world.free_table(node.table);
         // The capacity is there, as the number was in use.
-        let _ = self.free.push(number, GFP_KERNEL);
+        let _ = self.free.push(number, GFP_KERNEL_ACCOUNT);
     }
 
     /// Takes everything away that belongs to a shadow.

@@ -2,7 +2,10 @@
 
 //! One context of a submission: from what the guest says of it to commands that may run.
 
-use kernel::prelude::*;
+use kernel::{
+    alloc::flags::GFP_KERNEL_ACCOUNT,
+    prelude::*, //
+};
 
 use super::{
     execlists::Descriptor,
@@ -180,7 +183,7 @@ impl Job {
             flush: false,
             flips: KVec::new(),
         };
-        let mut job = KBox::new(job, GFP_KERNEL).map_err(|_| Flaw::Memory)?;
+        let mut job = KBox::new(job, GFP_KERNEL_ACCOUNT).map_err(|_| Flaw::Memory)?;
         let wraps = guest_head & !(HEAD_WRAP.wrapping_sub(1));
         let wrapped = if tail < head { HEAD_WRAP } else { 0 };
         job.head = wraps.wrapping_add(wrapped) | tail;
@@ -247,7 +250,7 @@ impl Job {
         };
         // The ring of the host takes an even number of words.
         if commands.len() % 2 != 0 {
-            commands.push(0, GFP_KERNEL).map_err(|_| Flaw::Memory)?;
+            commands.push(0, GFP_KERNEL_ACCOUNT).map_err(|_| Flaw::Memory)?;
         }
         self.commands = commands;
         self.workarounds = workarounds;
@@ -288,7 +291,7 @@ impl Auditor<'_, '_> {
             Scanner::new(self, engine, platform, page, &mut words).workarounds(start, PAGE_SIZE)?;
             let end = [MI_BATCH_BUFFER_END, 0];
             words
-                .extend_from_slice(&end, GFP_KERNEL)
+                .extend_from_slice(&end, GFP_KERNEL_ACCOUNT)
                 .map_err(|_| Flaw::Memory)?;
             Some(size)
         } else {
@@ -312,7 +315,7 @@ const MI_BATCH_BUFFER_END: u32 = 0x0a << 23;
 fn fill(words: &mut KVVec<u32>, bytes: u32) -> Result<(), Flaw> {
     let wanted = usize::try_from(bytes / 4).map_err(|_| Flaw::Budget)?;
     while words.len() < wanted {
-        words.push(0, GFP_KERNEL).map_err(|_| Flaw::Memory)?;
+        words.push(0, GFP_KERNEL_ACCOUNT).map_err(|_| Flaw::Memory)?;
     }
     if words.len() > wanted {
         return Err(Flaw::Budget);
@@ -385,7 +388,7 @@ impl Policy for Auditor<'_, '_> {
         }
         let later = &mut self.job.later_roots;
         later
-            .push(self.wanted, GFP_KERNEL)
+            .push(self.wanted, GFP_KERNEL_ACCOUNT)
             .map_err(|_| Flaw::Memory)?;
         let shadow = self.ppgtt.prepare(&self.wanted, &mut *self.parts.env);
         if shadow.is_err() {
@@ -416,7 +419,7 @@ impl Policy for Auditor<'_, '_> {
         }
         self.job
             .flips
-            .push(flip, GFP_KERNEL)
+            .push(flip, GFP_KERNEL_ACCOUNT)
             .map_err(|_| Flaw::Memory)
     }
 }

@@ -17,6 +17,9 @@ pub mod flags {
 
     /// An allocation that may sleep.
     pub const GFP_KERNEL: Flags = Flags(());
+
+    /// The same, at the cost of whoever asks.
+    pub const GFP_KERNEL_ACCOUNT: Flags = Flags(());
 }
 
 /// There is no memory.
