@@ -60,6 +60,11 @@ class Layout:
         """The kernel of the chosen series."""
         return self.cache / "kernel" / self.series
 
+    @property
+    def guest_kernel(self) -> Path:
+        """The kernel of the guests: where the host's finds mistakes, the one without that, which is ten times as quick."""
+        return self.cache / "kernel" / self.series.removesuffix("-debug")
+
     def output(self, name: str) -> Path:
         """Where the run of this name leaves its logs."""
         return self.repository / "build" / "vm" / name

@@ -103,6 +103,7 @@ class Session:
         kernel = Kernel(layout.kernel)
         kernel_file = kernel.boot_file(layout.images)
         images = Images(layout, kernel)
+        guest_kernel = Kernel(layout.guest_kernel)
         if not qemu.qemu_binary(layout)[1]:
             self._note("QEMU in the cache is missing: running on Debian's own, in which guests may freeze (`make setup`)")
         if request.gpu and not layout.emulator.is_file():
@@ -117,7 +118,7 @@ class Session:
             "I915_OPTIONS": qemu.i915_options(request),
             "TOGETHER": _yes(request.together),
             "SHELL_WANTED": _yes(request.shell),
-            "KERNEL": kernel_file.name,
+            "L2_KERNEL": guest_kernel.boot_file(layout.images).name,
             "L2_MEMORY": request.l2_memory,
             "L2_APPEND": qemu.l2_kernel_line(request),
             "L2_TRACE": " ".join(request.l2_trace),
@@ -130,7 +131,7 @@ class Session:
         if request.guests:
             second = {**common, "L2_GPU": _yes(request.guest_i915), "L2_ROOT": _yes(request.l2_root)}
             (self._output / "l2.extra").write_bytes(Extra(second, request.l2, request.push).archive())
-            first["L2_IMAGE"] = images.l2(request.l2_root).name
+            first["L2_IMAGE"] = Images(layout, guest_kernel).l2(request.l2_root).name
         initrd = self._output / "l1.initrd"
         initrd.write_bytes(images.l1(request.module).read_bytes() + Extra(first, request.l1, request.push).archive())
         (self._output / "l1.events").touch()
