@@ -7,6 +7,7 @@
 #include <drm/drm_mm.h>
 #include <linux/eventfd.h>
 #include <linux/mdev.h>
+#include <linux/suspend.h>
 #include <linux/vfio.h>
 
 #include <asm/kvm_page_track.h>

@@ -34,6 +34,8 @@ pub mod mdev;
 #[cfg(not(CONFIG_UML))]
 pub mod page;
 #[cfg(not(CONFIG_UML))]
+pub mod sleep;
+#[cfg(not(CONFIG_UML))]
 pub mod sysfs;
 #[cfg(not(CONFIG_UML))]
 pub mod table;

@@ -113,8 +113,9 @@ mod notifier {
     use crate::{
         bindings,
         notifier::{
-            AtomicNotifier,
-            Notified, //
+            AtomicChain,
+            Notified,
+            Notifier, //
         },
     };
     use kernel::{
@@ -154,8 +155,8 @@ mod notifier {
         )?;
         let seen = Arc::new(Atomic::new(0), GFP_KERNEL)?;
         // SAFETY: The head is dropped after the notifier.
-        let notifier = unsafe { AtomicNotifier::new(head.get(), Last(seen.clone())) };
-        let notifier = KBox::pin_init(notifier, GFP_KERNEL)?;
+        let chain = unsafe { AtomicChain::new(head.get()) };
+        let notifier = KBox::pin_init(Notifier::new(chain, Last(seen.clone())), GFP_KERNEL)?;
         call(&head, 7);
         assert_eq!(seen.load(Relaxed), 7);
         drop(notifier);

@@ -7,7 +7,10 @@ use crate::{
         self,
         GpuFolder, //
     },
-    dispatch::Dispatch,
+    dispatch::{
+        Dispatch,
+        Pause, //
+    },
     instance::Instance,
     partition::Partition, //
 };
@@ -17,7 +20,8 @@ use gvt_kapi::{
         ops::DeviceModel,
         Gpu, //
     },
-    mdev, //
+    mdev,
+    sleep, //
 };
 use gvt_model::{
     engine::{
@@ -89,6 +93,7 @@ impl DeviceModel for Model {
 pub(crate) struct Offer {
     // Dropped first: this removes all virtual GPUs.
     _parent: Pin<KBox<mdev::Parent<Instance>>>,
+    _pause: Pin<KBox<sleep::Watch<Pause>>>,
     device: Arc<GvtDevice>,
 }
 
@@ -119,8 +124,10 @@ impl Offer {
                 HOST_RESERVE.low >> 20
             );
         }
+        let pause = sleep::watch(Pause(device.dispatch.clone()));
         let parent = mdev::Parent::new(device.gpu.device(), settings.driver.clone(), kinds);
         Ok(Self {
+            _pause: KBox::pin_init(pause, GFP_KERNEL)?,
             _parent: KBox::pin_init(parent, GFP_KERNEL)?,
             device: device.clone(),
         })

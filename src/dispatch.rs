@@ -30,6 +30,7 @@ use gvt_kapi::{
         OnWorker,
         Worker, //
     },
+    sleep::Sleeper,
     vfio::Session, //
 };
 use gvt_model::{
@@ -149,12 +150,34 @@ impl Dispatch {
         Some(desk.dispatcher.time(id))
     }
 
+    fn pause(&self, paused: bool) {
+        for (_, desk) in self.desks.iter() {
+            if let Some(desk) = desk {
+                desk.dispatcher.pause(paused);
+            }
+        }
+    }
+
     fn leave(&self, id: VgpuId) {
         for (_, desk) in self.desks.iter() {
             if let Some(desk) = desk {
                 desk.dispatcher.leave(id);
             }
         }
+    }
+}
+
+/// Keeps the engines from the guests' work while the machine sleeps. What i915 has already it waits for itself, but
+/// it has to be given nothing more: a period of a cap may end when its devices are off.
+pub(crate) struct Pause(pub(crate) Arc<Dispatch>);
+
+impl Sleeper for Pause {
+    fn falls_asleep(&self) {
+        self.0.pause(true);
+    }
+
+    fn wakes_up(&self) {
+        self.0.pause(false);
     }
 }
 

@@ -23,6 +23,7 @@ struct dma_fence_cb;
 struct intel_context;
 struct intel_engine_cs;
 struct kvm;
+struct notifier_block;
 struct page;
 struct pci_dev;
 struct ratelimit_state;
@@ -67,6 +68,8 @@ bool gvt_helper_debugfs_is_file(struct dentry *entry);
 void gvt_helper_debugfs_remove(struct dentry *entry);
 
 /* misc.c: tracepoints */
+int gvt_helper_pm_notifier_add(struct notifier_block *block);
+void gvt_helper_pm_notifier_remove(struct notifier_block *block);
 void gvt_helper_trace_mmio(u32 vgpu, bool write, u64 offset, u64 value, u32 width);
 void gvt_helper_trace_write_ir(u32 vgpu, const char *name, u32 offset, u32 new, u32 old);
 void gvt_helper_trace_propagate_event(u32 vgpu, const char *event, u32 bit);

@@ -5,6 +5,7 @@
 #include <linux/kvm_host.h>
 #include <linux/module.h>
 #include <linux/pci.h>
+#include <linux/suspend.h>
 
 #include "helpers.h"
 
@@ -72,6 +73,16 @@ bool gvt_helper_debugfs_is_file(struct dentry *entry)
 void gvt_helper_debugfs_remove(struct dentry *entry)
 {
 	debugfs_remove(entry);
+}
+
+int gvt_helper_pm_notifier_add(struct notifier_block *block)
+{
+	return register_pm_notifier(block);
+}
+
+void gvt_helper_pm_notifier_remove(struct notifier_block *block)
+{
+	unregister_pm_notifier(block);
 }
 
 void gvt_helper_trace_mmio(u32 vgpu, bool write, u64 offset, u64 value, u32 width)

@@ -12,8 +12,9 @@ use super::{
 use crate::{
     bindings,
     notifier::{
-        AtomicNotifier,
-        Notified, //
+        AtomicChain,
+        Notified,
+        Notifier, //
     },
 };
 use core::ptr::NonNull;
@@ -74,6 +75,8 @@ impl Engine<'_> {
     ) -> impl PinInit<ContextNotifier<W>, Error> + use<W> {
         // SAFETY: Engines live as long as the device.
         let head = unsafe { bindings::gvt_helper_engine_notifier(self.raw.as_ptr()) };
+        // SAFETY: The chain is part of the device, which `_gpu` keeps until the notifier is gone.
+        let chain = unsafe { AtomicChain::new(head) };
         let gpu = self.gpu.clone();
         let watched = Watched {
             watcher: target,
@@ -81,8 +84,7 @@ impl Engine<'_> {
             engine: self.raw,
         };
         try_pin_init!(ContextNotifier {
-            // SAFETY: `_gpu` keeps the device, and with it the chain, until the notifier is gone.
-            _notifier <- unsafe { AtomicNotifier::new(head, watched) },
+            _notifier <- Notifier::new(chain, watched),
             _gpu: gpu,
         })
     }
@@ -162,6 +164,6 @@ impl<W: ContextWatcher> Notified for Watched<W> {
 pub struct ContextNotifier<W: ContextWatcher> {
     // Dropped first: the chain is part of the device.
     #[pin]
-    _notifier: AtomicNotifier<Watched<W>>,
+    _notifier: Notifier<AtomicChain, Watched<W>>,
     _gpu: Arc<Gpu>,
 }

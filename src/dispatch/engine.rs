@@ -93,6 +93,8 @@ struct State {
     alarm: Alarm<Chime>,
     /// What takes the engine away from work that is to end; there is none before it is wanted.
     pulse: Option<Pulse>,
+    /// i915 is given nothing new: the machine is about to sleep.
+    paused: bool,
     /// The image of a new context of i915's; nothing before there is one.
     fresh: KVVec<u32>,
     /// Room for what there is of each virtual GPU's.
@@ -143,6 +145,7 @@ impl Dispatcher {
             queue: Queue::new(timing),
             alarm: Alarm::new(Chime(bell.clone()))?,
             pulse: None,
+            paused: false,
             fresh: KVVec::new(),
             standings: KVec::with_capacity(MAX_VGPUS, GFP_KERNEL)?,
         };
@@ -190,6 +193,12 @@ impl Dispatcher {
         state.queue.set_weight(id, share.weight);
         state.queue.set_cap(id, share.cap);
         drop(state);
+        self.kick();
+    }
+
+    /// From now on i915 is given nothing new, or again.
+    pub(super) fn pause(&self, paused: bool) {
+        self.state.lock().paused = paused;
         self.kick();
     }
 
@@ -404,13 +413,14 @@ impl Dispatcher {
             alarm,
             fresh,
             standings,
+            paused,
             ..
         } = state;
         self.charge(members, queue);
         standings.clear();
         for member in members.iter() {
             // There is room for all virtual GPUs.
-            let _ = standings.push_within_capacity(self.standing(member));
+            let _ = standings.push_within_capacity(self.standing(member, *paused));
         }
         match queue.step(self.clock.now(), standings) {
             Step::Launch { id, urgent } => {
@@ -449,9 +459,9 @@ impl Dispatcher {
     }
 
     /// What there is of a virtual GPU's.
-    fn standing(&self, member: &Member) -> Standing {
+    fn standing(&self, member: &Member, paused: bool) -> Standing {
         let banned = member.context.as_ref().is_some_and(Context::is_banned);
-        let comes = member.leaving.is_none() && !banned;
+        let comes = member.leaving.is_none() && !banned && !paused;
         Standing {
             id: member.id,
             flights: member.flights.len(),
