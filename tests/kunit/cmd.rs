@@ -449,6 +449,12 @@ mod gvt_cmd {
                 run.ring(&[PIPE_CONTROL, kind | global, OWN_END, 0, 1, 2]),
                 bad_address(OWN_END.into(), PIPE_CONTROL)
             );
+            // Two words at an odd one end behind the guest's.
+            let last = OWN_END - 4;
+            assert_eq!(
+                run.ring(&[PIPE_CONTROL, kind | global, last, 0, 1, 2]),
+                bad_address(last.into(), PIPE_CONTROL)
+            );
             let own = [PIPE_CONTROL, kind | global, OWN, 0, 1, 2];
             assert_eq!(run.ring(&own), Ok(()));
             assert_eq!(run.ring(&[PIPE_CONTROL, kind, OWN_END, 0, 1, 2]), Ok(()));
@@ -588,6 +594,11 @@ mod gvt_cmd {
     #[test]
     fn a_batch_of_the_ppgtt_is_started_from_the_ring() -> Result {
         let mut run = Run::new()?;
+        let short = START_PPGTT - 1;
+        assert_eq!(
+            run.ring(&[short, OWN_END, NOOP]),
+            Err(Flaw::Length { header: short })
+        );
         assert_eq!(run.ring(&[START_PPGTT, OWN_END, 7, NOOP]), Ok(()));
         assert!(*run.output == [START_PPGTT, OWN_END, 7, NOOP]);
         let first = [START_PPGTT | SECOND, 1, 2, START_PPGTT, 3, 4, STORE];

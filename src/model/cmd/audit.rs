@@ -41,6 +41,9 @@ const POST_SYNC: u32 = 3 << 14;
 const NOTIFY: u32 = 1 << 8;
 /// In the address of MI_FLUSH_DW.
 const FLUSH_GLOBAL: u32 = 1 << 2;
+/// Of the word with the address, what is none of it.
+const FLUSH_FLAGS: u32 = 7;
+const PIPE_FLAGS: u32 = 3;
 /// Bits of the second word of PIPE_CONTROL.
 const PIPE_REGISTER: u32 = 1 << 23;
 const PIPE_GLOBAL: u32 = 1 << 24;
@@ -59,6 +62,8 @@ const RING_NOPID: u32 = 0x94;
 
 /// The part of an address that is one in a status page.
 const INDEX: u32 = 0xffc;
+/// The last place in a status page where two words fit.
+const LAST_INDEX: u64 = 0xff8;
 
 /// Where a command is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -201,7 +206,8 @@ impl Site {
     ) -> Result<Verdict, Flaw> {
         let (header, low, high) = match words {
             [header, low, high] => (header, *low, *high),
-            [header, low] => (header, *low, 0),
+            // An address of 32 bits, as before Gen8. What the hardware makes of it now nobody says.
+            [header, low] if *header & BATCH_PPGTT == 0 => (header, *low, 0),
             _ => {
                 let header = words.first().copied().unwrap_or(0);
                 return Err(Flaw::Length { header });
@@ -388,18 +394,19 @@ fn store_index<P: Policy + ?Sized>(words: &[u32], policy: &P) -> Result<Verdict,
 }
 
 /// Proves the address of a write that follows a flush, and moves it to the guest's status page where it
-/// is one in that.
+/// is one in that. `other` are the bits of its lower word that are no part of it. Up to two words are
+/// written, at any word: the hardware may take it that they have to be at an even one, or not.
 fn post_sync<P: Policy + ?Sized>(
     header: u32,
     flags: &mut u32,
     global: bool,
-    low: &mut u32,
-    high: &mut u32,
+    (low, high): (&mut u32, &mut u32),
+    other: u32,
     policy: &P,
 ) -> Result<(), Flaw> {
-    let offset = address(*low & !7, *high);
+    let offset = address(*low & !other, *high);
     if *flags & INDEXED != 0 {
-        if offset > INDEX.into() {
+        if offset > LAST_INDEX {
             return Err(Flaw::Address {
                 header,
                 address: offset,
@@ -412,10 +419,10 @@ fn post_sync<P: Policy + ?Sized>(
         let page = policy.status_page().ok_or(Flaw::Command { header })?;
         let to = page.saturating_add(offset);
         *flags &= !INDEXED;
-        *low = u32::try_from(to).unwrap_or(0) | (*low & 7);
+        *low = u32::try_from(to).unwrap_or(0) | (*low & other);
         *high = 0;
     }
-    let to = address(*low & !7, *high);
+    let to = address(*low & !other, *high);
     prove(header, global.into(), to, 8, policy).map(|_| ())
 }
 
@@ -435,7 +442,7 @@ fn flush<P: Policy + ?Sized>(words: &mut [u32], policy: &mut P) -> Result<Verdic
         return Err(Flaw::Length { header: whole });
     };
     let global = *low & FLUSH_GLOBAL != 0;
-    post_sync(whole, header, global, low, high, policy)?;
+    post_sync(whole, header, global, (low, high), FLUSH_FLAGS, policy)?;
     Ok(Verdict::Keep)
 }
 
@@ -465,6 +472,6 @@ fn pipe_control<P: Policy + ?Sized>(words: &mut [u32], policy: &mut P) -> Result
         };
     }
     let global = *flags & PIPE_GLOBAL != 0;
-    post_sync(header, flags, global, low, high, policy)?;
+    post_sync(header, flags, global, (low, high), PIPE_FLAGS, policy)?;
     Ok(Verdict::Keep)
 }

@@ -250,7 +250,9 @@ impl Job {
         };
         // The ring of the host takes an even number of words.
         if commands.len() % 2 != 0 {
-            commands.push(0, GFP_KERNEL_ACCOUNT).map_err(|_| Flaw::Memory)?;
+            commands
+                .push(0, GFP_KERNEL_ACCOUNT)
+                .map_err(|_| Flaw::Memory)?;
         }
         self.commands = commands;
         self.workarounds = workarounds;
@@ -315,7 +317,9 @@ const MI_BATCH_BUFFER_END: u32 = 0x0a << 23;
 fn fill(words: &mut KVVec<u32>, bytes: u32) -> Result<(), Flaw> {
     let wanted = usize::try_from(bytes / 4).map_err(|_| Flaw::Budget)?;
     while words.len() < wanted {
-        words.push(0, GFP_KERNEL_ACCOUNT).map_err(|_| Flaw::Memory)?;
+        words
+            .push(0, GFP_KERNEL_ACCOUNT)
+            .map_err(|_| Flaw::Memory)?;
     }
     if words.len() > wanted {
         return Err(Flaw::Budget);
