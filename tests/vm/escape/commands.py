@@ -13,6 +13,7 @@ _STORE_INDEX, _UPDATE_GTT, _REPORT = 0x21 << 23 | 1, 0x23 << 23 | 1, 0x28 << 23 
 _COLOR_BLT, _PIXELS_32 = 0x50 << 22 | 3 << 20 | 5, 3 << 24 | 0xF0 << 16
 # DERRMR, the value of which is patched.
 _PATCHED = 0x44050
+_ARBITRATION_OFF = 0x08 << 23
 _BAD = 0xBAD0_BAD0
 
 
@@ -20,7 +21,7 @@ def each(arena: Arena, engine: int, forms: list[list[int]], seconds: float = 0.0
     """Runs one after the other, each from a fresh start of the engine."""
     for words in forms:
         arena.guest.run(words, engine, seconds)
-        arena.guest.reset_engine(engine)
+        arena.guest.restart(engine)
 
 
 @attack("5.3", "stores of words to others' graphics memory, the host's, nobody's, half behind the end of its own")
@@ -100,12 +101,12 @@ def wild_rings(arena: Arena) -> None:
         arena.guest.set_state(g.CONTEXT_A, g.Place.RING_CONTROL, control & 0xFFFF_FFFF)
         arena.guest.submit()
         arena.guest.finished(0.05)
-        arena.guest.reset_engine(g.BCS)
+        arena.guest.restart(g.BCS)
     for start in (arena.others_gm, arena.hosts_gm, 0, 0xFFFF_F000):
         arena.guest.set_state(g.CONTEXT_A, g.Place.START, start)
         arena.guest.submit()
         arena.guest.finished(0.05)
-        arena.guest.reset_engine(g.BCS)
+        arena.guest.restart(g.BCS)
 
 
 @attack("12.1-8", "batches of graphics memory that go on in each other, with words in them that a driver changes")
@@ -157,3 +158,10 @@ def interrupt_storm(arena: Arena) -> None:
     sent = arena.gpu.ask("interrupts")["sent"] - before
     if sent > 400:
         arena.escaped(f"the host took {sent} interrupts")
+
+
+@attack("5.3", "a batch without an end keeps the engine, with arbitration off, while others wait for it", seconds=30.0)
+def hog(arena: Arena) -> None:
+    arena.guest.batch([g.NOOP, g.START_BATCH | g.OF_PPGTT, g.BATCH, 0])
+    for engine in (g.BCS, g.RCS):
+        arena.guest.run([_ARBITRATION_OFF, g.NOOP, g.START_BATCH | g.OF_PPGTT, g.BATCH, 0], engine, 0.2)

@@ -47,9 +47,8 @@ def _race(arena: Arena, changes: list[tuple[int, bytes, bytes]], words: list[int
     with mutator(arena, changes):
         for _ in range(rounds):
             arena.guest.run(words, g.BCS, 0.02)
-            arena.guest.reset_engine(g.BCS)
+            arena.guest.restart(g.BCS)
             arena.guest.context(g.CONTEXT_A, g.RING_A)
-            arena.guest.set_state(g.CONTEXT_A, g.Place.HEAD, arena.guest.head(g.CONTEXT_A))
 
 
 @attack("12.1-3", "a context that ran is submitted again with loads of the page tables' root in its image")
@@ -62,7 +61,7 @@ def image_loads_root(arena: Arena) -> None:
         loads = g.load((engine | g.PDP, root & 0xFFFF_FFFF), (engine | g.PDP + 4, root >> 32))
         arena.guest.set_state(context, g.Place.ENGINE_STATE, *loads, g.END)
         arena.guest.run(g.store(0, _BAD), engine)
-        arena.guest.reset_engine(engine)
+        arena.guest.restart(engine)
 
 
 @attack("12.1-3", "the same with registers that say who may do what, of this engine and of others")
@@ -74,7 +73,7 @@ def image_loads_registers(arena: Arena) -> None:
         for register in (engine | 0x4D0, engine | 0x29C, engine | 0x80, g.VECS | 0x80, g.VECS | 0x4D0, 0xCB00, 0xA188, 0x9424, 0x4F100):
             arena.guest.set_state(context, g.Place.ENGINE_STATE, *g.load((register, 0x8000_2080)), g.END)
             arena.guest.run([g.ARB_CHECK], engine, 0.05)
-            arena.guest.reset_engine(engine)
+            arena.guest.restart(engine)
 
 
 @attack("12.1-3", "a new context whose image has commands that write memory")
@@ -84,7 +83,7 @@ def image_with_commands(arena: Arena) -> None:
         arena.guest.set_state(context, g.Place.CONTROL, 0x1_0000)
         arena.guest.set_state(context, g.Place.ENGINE_STATE, *g.store(arena.others_gm, _BAD, g.GLOBAL), g.END)
         arena.guest.run([g.ARB_CHECK], engine, 0.1)
-        arena.guest.reset_engine(engine)
+        arena.guest.restart(engine)
 
 
 @attack("12.1-3", "the pages of a context lead to others' memory, to nothing, or to each other")
@@ -94,13 +93,12 @@ def image_elsewhere(arena: Arena) -> None:
         for page in (1, 2, 10):
             arena.guest.map(first + page, [entry])
             arena.guest.run([g.ARB_CHECK], g.RCS, 0.05)
-            arena.guest.reset_engine(g.RCS)
+            arena.guest.restart(g.RCS)
             arena.guest.map(first + page, [g.BACKING + g.CONTEXT_B + page * g.PAGE | 1])
     for lrca in (arena.others_gm, arena.hosts_gm, 0, 0xFFFF_F000, arena.guest.low + arena.guest.low_size - g.PAGE):
-        for word in (0, 0, 7, lrca | g.VALID_DESCRIPTOR):
-            arena.guest.write(g.RCS | g.EXECLIST_PORT, word)
+        arena.guest.steps(*((g.RCS | g.EXECLIST_PORT, word) for word in (0, 0, 7, lrca | g.VALID_DESCRIPTOR)))
         arena.guest.finished(0.05)
-        arena.guest.reset_engine(g.RCS)
+        arena.guest.restart(g.RCS)
 
 
 @attack("12.1-3", "batches that run in the middle and at the end of loading a context reach outside")
@@ -113,13 +111,13 @@ def workaround_batches(arena: Arena) -> None:
             arena.guest.context(g.CONTEXT_B, g.RING_B)
             arena.guest.set_state(g.CONTEXT_B, place, arena.guest.gm(g.BATCH) | 1)
             arena.guest.run([g.ARB_CHECK], g.RCS, 0.1)
-            arena.guest.reset_engine(g.RCS)
+            arena.guest.restart(g.RCS)
             arena.guest.set_state(g.CONTEXT_B, place, 0)
     for address in (arena.others_gm, arena.hosts_gm, arena.guest.low + arena.guest.low_size - 64):
         for place in (g.Place.INDIRECT, g.Place.PER_CONTEXT):
             arena.guest.set_state(g.CONTEXT_B, place, address | 0x3F)
             arena.guest.run([g.ARB_CHECK], g.RCS, 0.1)
-            arena.guest.reset_engine(g.RCS)
+            arena.guest.restart(g.RCS)
             arena.guest.set_state(g.CONTEXT_B, place, 0)
 
 
@@ -130,10 +128,10 @@ def half_roots(arena: Arena) -> None:
         for number in range(8):
             register, value = engine | g.PDP + 4 * number, root >> 32 if number % 2 else root & 0xFFFF_FFFF
             arena.guest.run([*g.load((register, value)), *g.store(0, _BAD)], engine, 0.1)
-            arena.guest.reset_engine(engine)
+            arena.guest.restart(engine)
         both = g.load((engine | g.PDP, root & 0xFFFF_FFFF), (engine | g.PDP + 4, root >> 32))
         arena.guest.run([*both, *g.store(0, _BAD)], engine, 0.1)
-        arena.guest.reset_engine(engine)
+        arena.guest.restart(engine)
 
 
 @attack("12.1-2", "the first load of a list is harmless, and the root is behind it; and a list of half a pair")
@@ -146,7 +144,7 @@ def roots_behind(arena: Arena) -> None:
         ((g.BCS | g.PDP + 4, 0), harmless, harmless, (g.BCS | g.PDP, root & 0xFFFF_FFFF)),
     ):
         arena.guest.run([*g.load(*pairs), *g.store(0, _BAD)], g.BCS, 0.1)
-        arena.guest.reset_engine(g.BCS)
+        arena.guest.restart(g.BCS)
     arena.guest.run([0x22 << 23 | 2, g.BCS | g.PDP + 4, 0, g.BCS | g.PDP, *g.store(0, _BAD)], g.BCS, 0.1)
 
 
@@ -226,7 +224,7 @@ def refused_then_valid(arena: Arena) -> None:
     for engine in (g.BCS, g.RCS):
         for _ in range(10):
             arena.guest.run(g.store(arena.others_gm, 1, g.GLOBAL), engine, 0.02)
-            arena.guest.reset_engine(engine)
+            arena.guest.restart(engine)
         arena.guest.boot()
         if not arena.guest.works(engine, 5.0):
             arena.guest.vmm.must("reset")
@@ -241,7 +239,7 @@ def refused_beside_valid(arena: Arena) -> None:
         arena.guest.queue(g.store(arena.others_gm, 1, g.GLOBAL), g.CONTEXT_B)
         arena.guest.submit(g.BCS, g.CONTEXT_B)
         arena.guest.finished(0.1)
-        arena.guest.reset_engine(g.BCS)
+        arena.guest.restart(g.BCS)
     arena.gpu.ask("delay-completion", engine="bcs0", us=0)
 
 
@@ -249,7 +247,8 @@ def refused_beside_valid(arena: Arena) -> None:
 def wild_descriptors(arena: Arena) -> None:
     source = random.Random(1)
     for engine in (g.BCS, g.RCS):
-        for _ in range(150):
-            for _ in range(4):
-                arena.guest.write(engine | g.EXECLIST_PORT, source.choice((0, 0xFFFF_FFFF, source.getrandbits(32), arena.guest.gm(g.CONTEXT_A) | source.getrandbits(12))))
-        arena.guest.reset_engine(engine)
+        for _ in range(20):
+            own = [arena.guest.gm(g.CONTEXT_A) | source.getrandbits(12) for _ in range(200)]
+            words = [source.choice((0, 0xFFFF_FFFF, source.getrandbits(32), word)) for word in own]
+            arena.guest.steps(*((engine | g.EXECLIST_PORT, word) for word in words))
+        arena.guest.restart(engine)

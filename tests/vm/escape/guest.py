@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """A guest with a driver of its own: as little as makes an engine of Gen8 or Gen9 run commands."""
 
+import os
 import struct
 import time
 from collections.abc import Sequence
@@ -9,6 +10,8 @@ from escape.vmm import Vmm
 
 PAGE = 0x1000
 MEMORY = 8 << 20
+# The end of memory is mapped for devices by itself, so that it can be taken away.
+REMOVABLE = 0x60_0000
 
 # Graphics memory of the guest, from the start of its part of the aperture on: page by page this guest memory.
 BACKING = 0x10_0000
@@ -81,7 +84,7 @@ class Guest:
         """Opens the device; `boot` does the rest."""
         self._uuid = uuid
         self.vmm = Vmm(uuid)
-        self.vmm.must("machine", memory=MEMORY)
+        self.vmm.must("machine", memory=MEMORY, map=False)
         for start in range(0, MEMORY, MEMORY // 4):
             self.vmm.must("memory_fill", offset=start, length=MEMORY // 4)
         self.open()
@@ -89,6 +92,8 @@ class Guest:
     def open(self) -> None:
         """Takes the device."""
         self.vmm.must("open", uuid="$1")
+        for start, end in ((0, REMOVABLE), (REMOVABLE, MEMORY)):
+            self.vmm.must("dma_map", iova=start, offset=start, size=end - start)
         area = self.vmm.must("region_info", region=2)["capabilities"][0]["sparse_mmap"][0]
         self.low, self.low_size = int(area["offset"], 16), int(area["size"], 16)
 
@@ -132,38 +137,49 @@ class Guest:
 
     def boot(self) -> None:
         """From a reset to engines that take work."""
-        self.vmm.must("reset")
         self.fill(BACKING, UNUSED)
-        self.read(VERSION_OF_VGPU)
-        pages = MAPPED // PAGE
-        self.map(0, [BACKING + page * PAGE | 1 for page in range(pages)])
         self.fill(TOP, 4 * PAGE)
         self.put(TOP, [POINTERS | 3], width=8)
         self.put(POINTERS, [DIRECTORY | 3], width=8)
         self.put(DIRECTORY, [TABLE | 3], width=8)
-        self.put(TABLE, [BACKING + page * PAGE | 3 for page in range(pages)], width=8)
+        self.put(TABLE, [BACKING + page * PAGE | 3 for page in range(MAPPED // PAGE)], width=8)
+        self._begin()
+
+    def _begin(self) -> None:
+        """The same with memory as it is."""
+        self.vmm.must("reset")
+        self.read(VERSION_OF_VGPU)
+        self.map(0, [BACKING + page * PAGE | 1 for page in range(MAPPED // PAGE)])
         self._ends = {RING_A: 0, RING_B: 0}
         self.context(CONTEXT_A, RING_A)
         self.context(CONTEXT_B, RING_B)
-        for engine in (BCS, RCS):
+        self.enable(BCS, RCS)
+
+    def steps(self, *steps: tuple[int, int]) -> None:
+        """Writes registers in one request."""
+        words = " ".join(f"w4+{register:x}={value:x}" for register, value in steps)
+        self.vmm.must("sweep", region=0, offsets=[0], steps=words)
+
+    def enable(self, *engines: int) -> None:
+        """Execution lists of engines are on."""
+        values = ((STATUS_PAGE, self.gm(STATUS)), (RING_MODE, 0x8000_8000))
+        self.steps(*((engine | register, value) for engine in engines for register, value in values))
+
+    def restart(self, engine: int) -> None:
+        """Has an engine take work again after it may have refused some. The stock driver takes nothing any more until the whole
+        device was reset."""
+        if os.environ["DRIVER"] == "ours":
+            self.steps((RESET, RESET_BIT[engine]))
             self.enable(engine)
-
-    def enable(self, engine: int) -> None:
-        """Execution lists of an engine are on."""
-        self.write(engine | STATUS_PAGE, self.gm(STATUS))
-        self.write(engine | RING_MODE, 0x8000_8000)
-
-    def reset_engine(self, engine: int) -> None:
-        """Resets an engine and turns it on again."""
-        self.write(RESET, RESET_BIT[engine])
-        self.enable(engine)
+        else:
+            self._begin()
 
     def context(self, context: int, ring: int) -> None:
         """A context with nothing to do, which was never on the GPU."""
-        state = {Place.CONTROL: 0x1_0001, Place.START: self.gm(ring), Place.RING_CONTROL: 1, Place.PDP0_LOW: TOP}
-        for place, value in state.items():
-            self.set_state(context, place, value)
-        self.set_state(context, Place.ENGINE_STATE, END)
+        end = self._ends[ring]
+        state = {Place.CONTROL: 0x1_0001, Place.HEAD: end, Place.TAIL: end, Place.START: self.gm(ring), Place.RING_CONTROL: 1}
+        state |= {Place.PDP0_LOW: TOP, Place.ENGINE_STATE: END}
+        self.set_state(context, 0, *(state.get(place, 0) for place in range(Place.ENGINE_STATE + 1)))
 
     def set_state(self, context: int, place: int, *values: int) -> None:
         """Writes to the state page of a context."""
@@ -188,18 +204,13 @@ class Guest:
     def submit(self, engine: int = BCS, context: int | None = None, number: int = 7, flags: int = VALID_DESCRIPTOR) -> None:
         """Submits a context, that of the engine if none is named."""
         self.fill(BACKING + STATUS + 0x40, 0x30)
-        for word in (0, 0, number, self.gm(context or context_of(engine)) | flags):
-            self.write(engine | EXECLIST_PORT, word)
+        self.steps(*((engine | EXECLIST_PORT, word) for word in (0, 0, number, self.gm(context or context_of(engine)) | flags)))
 
     def run(self, words: Sequence[int], engine: int = BCS, seconds: float = 0.5) -> bool:
         """Has an engine execute commands; whether the guest was told so in time."""
         self.queue(words, context_of(engine))
         self.submit(engine)
         return self.finished(seconds)
-
-    def head(self, context: int) -> int:
-        """Where the ring of a context ends."""
-        return self._ends[RING_A if context == CONTEXT_A else RING_B]
 
     def batch(self, words: Sequence[int], at: int = BATCH) -> None:
         """Writes a batch."""

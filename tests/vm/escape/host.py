@@ -17,7 +17,11 @@ _PAGE = 4096
 _CANARY = 8 << 20
 # Ranges in one rule; a line of the control socket has a limit.
 _RANGES = 1500
+ENGINES = ("rcs0", "bcs0", "vcs0", "vecs0")
 _SLABS = ("SUnreclaim", "VmallocUsed", "Percpu", "PageTables")
+
+# A guest may hang its engine, and the host takes that back.
+HANGS = r"GPU HANG|GPU hang|Resetting (rcs|bcs|vcs|vecs)\d"
 
 pages = importlib.machinery.SourceFileLoader("pages", str(Path(__file__).parents[1] / "checks" / "pages")).load_module()
 
@@ -28,6 +32,7 @@ class Gpu:
     def __init__(self) -> None:
         """Connects."""
         self._file = _CONTROL.open("r+b", buffering=0)
+        self._sets = 0
 
     def ask(self, request: str, **fields: object) -> object:
         """The answer to a request."""
@@ -37,46 +42,85 @@ class Gpu:
             line += self._file.read(1 << 16) or b""
         return json.loads(line)["ok"]
 
-    def entries(self, first: int = 0, count: int | None = None) -> Iterator[tuple[int, int]]:
-        """Number and frame of every present entry of the graphics memory among so many."""
+    def runs(self, first: int = 0, count: int | None = None) -> Iterator[tuple[int, int, int, int]]:
+        """Present entries of the graphics memory among so many: number, how many, frame of the first, and step."""
         end = None if count is None else first + count
         place: int | None = first
         while place is not None:
             part = {} if end is None else {"count": end - place}
             answer = self.ask("ggtt", first=place, **part)
             for run in answer["runs"]:
-                for number in range(run["count"]):
-                    yield run["first"] + number, ((int(run["entry"], 16) + number * run["step"]) & _ADDRESS) // _PAGE
+                yield run["first"], run["count"], (int(run["entry"], 16) & _ADDRESS) // _PAGE, run["step"] // _PAGE
             place = answer["next"]
 
-    def reserve(self, frames: Iterable[int], *contexts: dict[str, str]) -> None:
-        """Nobody but these may touch the frames."""
-        terms = {"rule": "reserve", "pages": pages.ranges(set(frames))[:_RANGES], "contexts": list(contexts)}
-        self.ask("audit-allow", terms=terms)
+    def entries(self, first: int = 0, count: int | None = None) -> Iterator[tuple[int, int]]:
+        """Number and frame of every present entry among so many."""
+        for start, length, frame, step in self.runs(first, count):
+            yield from ((start + number, frame + number * step) for number in range(length))
 
-    def violations(self) -> int:
-        """How often rules were broken."""
-        return sum(rule["violations"] for rule in self.ask("audit-rules"))
+    def leads(self, first: int, count: int) -> set[int]:
+        """The frames that so many entries lead to."""
+        runs = self.runs(first, count)
+        return {frame + number * step for _, length, frame, step in runs for number in range(length if step else 1)}
 
-    def written(self) -> set[int]:
-        """Frames that engines have written to."""
-        return self._touched("write")
+    def allow(self, terms: dict[str, object]) -> int:
+        """Puts a rule in force; its number."""
+        return self.ask("audit-allow", terms=terms)
+
+    def page_set(self, name: str, frames: Iterable[int]) -> str:
+        """Names a set of frames."""
+        ranges = pages.ranges(set(frames))
+        for first in range(0, len(ranges), _RANGES):
+            self.ask("audit-page-set", name=name, pages=ranges[first : first + _RANGES])
+        return name
+
+    def reserve(self, frames: Iterable[int], *contexts: dict[str, str]) -> int:
+        """Nobody but these may touch the frames from now on; the number of the rule."""
+        self._sets += 1
+        name = self.page_set(f"reserved-{self._sets}", frames)
+        return self.allow({"rule": "reserve", "pages": name, "contexts": list(contexts)})
+
+    def violations(self) -> dict[int, int]:
+        """How often each rule was broken."""
+        return {rule["id"]: rule["violations"] for rule in self.ask("audit-rules")}
 
     def touched(self) -> set[int]:
         """Frames that engines have read or written."""
-        return self._touched("read", "write")
-
-    def _touched(self, *directions: str) -> set[int]:
         found: set[int] = set()
         for context in self.ask("audit-pages"):
-            if context["client"] != "aperture" and not context["client"].startswith("pipe"):
-                for first, last in [edges for direction in directions for edges in context[direction]]:
+            if context["client"] in ENGINES:
+                for first, last in [*context["read"], *context["write"]]:
                     found.update(range(first, last + 1))
         return found
 
     def registers(self, offsets: Iterable[int]) -> dict[int, int]:
         """What is in registers of the hardware."""
-        return {at: int(next(iter(self.ask("registers", first=at).values())), 16) for at in offsets}
+        found: dict[int, int] = {}
+        for first, last in pages.ranges({at // 4 for at in offsets}):
+            answer = self.ask("registers", first=4 * first, count=last - first + 1)
+            found |= {int(at, 16): int(value, 16) for at, value in answer.items()}
+        return found
+
+
+class Journal:
+    """The audit file, as it grows."""
+
+    def __init__(self) -> None:
+        """Reads what comes next only."""
+        self._file = (Path(os.environ["OUT"]) / "audit.jsonl").open()
+        self._file.seek(0, os.SEEK_END)
+        self._rest = ""
+
+    def writes(self, rule: int) -> Iterator[tuple[str, int, int]]:
+        """Writes that broke a rule since last asked: kind of address, address, frame."""
+        text = self._rest + self._file.read()
+        *lines, self._rest = text.split("\n")
+        for line in lines:
+            event = json.loads(line)
+            if event["event"] == "truncated":
+                raise AssertionError("the audit file is full")
+            if event["event"] == "violation" and event["rule"] == rule and event["write"] and "address" in event:
+                yield event["space"], int(event["address"], 16), event["page"]
 
 
 class Canary:
@@ -104,7 +148,7 @@ class Log:
         """Looks at what comes next only."""
         self._file = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
         os.lseek(self._file, 0, os.SEEK_END)
-        self._scanner = Scanner()
+        self._scanner = Scanner([HANGS])
 
     def news(self) -> tuple[list[str], int]:
         """Titles of what must not be in it, and how many lines came, since last asked."""

@@ -32,17 +32,17 @@ def wrapped_writes(arena: Arena) -> None:
 @attack("5.2-6", "every region around its end and around multiples of 2^16 and 2^32", lines=60)
 def ends_of_regions(arena: Arena) -> None:
     for region in range(12):
-        for edge in (0, 0x80, 0x100, 0x1000, 1 << 16, 1 << 20, 1 << 24, 1 << 29, 1 << 32, (1 << 40) - 8):
-            for offset in (edge - 8, edge - 4, edge - 1, edge, edge + 4):
+        for edge in (0, 0x80, 0x1000, 1 << 16, 1 << 24, 1 << 29, 1 << 32, (1 << 40) - 8):
+            for offset in (edge - 4, edge - 1, edge):
                 if offset >= 0:
                     arena.guest.vmm.ask("read", region=region, offset=offset, width=8)
                     arena.guest.vmm.ask("write", region=region, offset=offset, width=4, value=0)
 
 
-@attack("5.2-2", "a thousand requests that make sense to nobody", lines=60, seconds=30.0)
+@attack("5.2-2", "hundreds of requests that make sense to nobody", lines=60, seconds=30.0)
 def log_flood(arena: Arena) -> None:
     guest = arena.guest
-    for number in range(250):
+    for number in range(100):
         guest.write(0x17_FFF0 + 4 * (number % 3), number)
         guest.vmm.ask("write", region=2, offset=0, width=4, value=0)
         guest.vmm.ask("read", region=0, offset=3 + 8 * number, width=4)
@@ -77,7 +77,7 @@ def mappings(arena: Arena) -> None:
 @attack("5.3", "the aperture outside of what is the guest's, by reads and writes")
 def aperture_outside(arena: Arena) -> None:
     for at in arena.outside():
-        if at >= 1 << 29:
+        if at >= 1 << 29 or arena.guest.low <= at & ~3 < arena.guest.low + arena.guest.low_size:
             continue
         answer = arena.guest.vmm.ask("read", region=2, offset=at & ~3, width=4)
         if answer["ok"]:

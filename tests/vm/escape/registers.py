@@ -41,7 +41,7 @@ def mended_values(arena: Arena) -> None:
             arena.escaped("batches without privilege may write registers of the host")
         if _hardware(arena, g.RCS | g.RING_MODE) != mode:
             arena.escaped("the engine is driven in another way")
-        arena.guest.reset_engine(g.RCS)
+        arena.guest.restart(g.RCS)
 
 
 @attack("12.1-7", "one and two bytes to every register of the engines, the display and the interrupts", seconds=60.0, lines=60)
@@ -94,7 +94,7 @@ def fences(arena: Arena) -> None:
     places = [_FENCES + 4 * number for number in range(64)]
     before = arena.gpu.registers(places)
     low, end = arena.guest.low, arena.guest.low + arena.guest.low_size
-    for number in range(8):
+    for number in range(4):
         for start, last in ((0, 0xFFFF_F000), (arena.others_gm, arena.others_gm), (low - g.PAGE, end), (low, end), (end, low)):
             arena.guest.write(_FENCES + 8 * number, start & 0xFFFF_F000 | 1)
             arena.guest.write(_FENCES + 8 * number + 4, last & 0xFFFF_F000 | 1)
@@ -112,7 +112,7 @@ def registers_of_other_engines(arena: Arena) -> None:
     before = arena.gpu.registers(others)
     for register in others:
         arena.guest.run(g.load((register, _BAD | 0xFFFF_0000)), g.BCS, 0.1)
-        arena.guest.reset_engine(g.BCS)
+        arena.guest.restart(g.BCS)
     after = arena.gpu.registers(others)
     changed = [hex(at) for at in others if after[at] != before[at]]
     if changed:
@@ -188,11 +188,8 @@ def _matrix(arena: Arena, site: str) -> None:
         for slot, register in enumerate(registers):
             words = _forms(arena, register, slot)[form]
             arena.guest.context(g.CONTEXT_B, g.RING_B)
-            arena.guest.set_state(g.CONTEXT_B, g.Place.HEAD, arena.guest.head(g.CONTEXT_B))
             arena.guest.run(_put(arena, site, words), g.RCS, 0.015)
-            arena.guest.set_state(g.CONTEXT_B, g.Place.INDIRECT, 0)
-            arena.guest.set_state(g.CONTEXT_B, g.Place.PER_CONTEXT, 0)
-            arena.guest.reset_engine(g.RCS)
+            arena.guest.restart(g.RCS)
         after = arena.gpu.registers(registers)
         loaded = [hex(at) for at in registers if after[at] != before[at] and after[at] & 0xFFFF == _BAD & 0xFFFF]
         if loaded:
