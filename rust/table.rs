@@ -27,10 +27,15 @@ impl Table {
     /// `ENOMEM`.
     pub fn new(device: &Device<Bound>, entry: u64) -> Result<Self> {
         let table = Self(Coherent::zeroed(device, GFP_KERNEL_ACCOUNT)?);
-        for index in 0..ENTRIES {
-            table.write(index, entry);
-        }
+        table.fill(entry);
         Ok(table)
+    }
+
+    /// Makes all entries the same.
+    pub fn fill(&self, entry: u64) {
+        for index in 0..ENTRIES {
+            self.write(index, entry);
+        }
     }
 
     /// Where the device finds it.
@@ -44,8 +49,8 @@ impl Table {
             let first = self.0.as_mut_ptr().cast::<u64>();
             // SAFETY: The table has more entries than `index`.
             let place = unsafe { first.add(index) };
-            // SAFETY: The place is in the table, aligned, and only written to by this function, whole
-            // entries at a time.
+            // SAFETY: The place is in the table, aligned, and the processor writes to it by this function
+            // only, whole entries at a time.
             unsafe { place.write_volatile(entry) };
         }
     }

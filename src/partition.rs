@@ -3,14 +3,17 @@
 //! The parts of the host's graphics memory and fences that belong to one virtual GPU.
 
 use core::ops::Range;
-use gvt_kapi::i915::{
-    fence::Fences,
-    ggtt::{
-        Space,
-        PTE_PRESENT, //
+use gvt_kapi::{
+    i915::{
+        fence::Fences,
+        ggtt::{
+            Space,
+            PTE_PRESENT, //
+        },
+        Awake,
+        Gpu, //
     },
-    Awake,
-    Gpu, //
+    table::Table, //
 };
 use gvt_model::{
     addr::{
@@ -20,7 +23,6 @@ use gvt_model::{
     types::TypeConf, //
 };
 use kernel::{
-    dma::Coherent,
     new_mutex,
     prelude::*,
     sync::{
@@ -49,7 +51,7 @@ struct Entries {
     high: Space,
     fences: Fences,
     // Dropped after the entries that point at it are overwritten, in drop.
-    scratch: Coherent<[u8; 4096]>,
+    scratch: Table,
 }
 
 impl Partition {
@@ -66,7 +68,7 @@ impl Partition {
             low: Space::new(gpu, conf.low, 0..aperture, false)?,
             high: Space::new(gpu, conf.high, aperture..gpu.ggtt_size(), true)?,
             fences: Fences::new(gpu, &awake, conf.fences)?,
-            scratch: Coherent::zeroed(gpu.device(), GFP_KERNEL)?,
+            scratch: Table::new(gpu.device(), 0)?,
         };
         let pages = conf.low.checked_add(conf.high).ok_or(EINVAL)? / PAGE_SIZE;
         let targets = KVVec::from_elem(0, usize::try_from(pages)?, GFP_KERNEL)?;
@@ -112,12 +114,14 @@ impl Partition {
         self.entries.low.flush(awake);
     }
 
-    /// Points all entries at the scratch page, and turns the fences off.
+    /// Points all entries at the scratch page, of which nothing is left, and turns the fences off.
     pub(crate) fn scrub(&self, awake: &Awake<'_>) {
         let mut targets = self.targets.lock();
         self.entries
             .write(awake, &targets, |target| (target != 0).then_some(0));
         targets.fill(0);
+        // The guest's engines can write there, and the next guest's can read.
+        self.entries.scratch.fill(0);
         self.entries.fences.clear(awake);
     }
 
@@ -131,7 +135,7 @@ impl Entries {
     /// The entry that points at an address; 0 stands for the scratch page.
     fn pte(&self, target: u64) -> u64 {
         let address = match target {
-            0 => self.scratch.dma_address(),
+            0 => self.scratch.address(),
             address => address,
         };
         address | PTE_PRESENT
