@@ -135,10 +135,11 @@ class Arena:
         confined = self._arm(own)
         if not self.guest.works():
             raise AssertionError("the attacker's own virtual GPU does not work")
-        if self.ours and not self.guest.run(g.store(g.NOWHERE, 1), seconds=20.0):
-            raise AssertionError("a store to nowhere does not end")
-        # What leads nowhere is one page, which is not the guest's and nobody looks at.
-        nothing = {frame for space, _, frame in self.journal.writes(confined) if space == "ppgtt"}
+        nowhere = g.store(self.guest.gm(g.NOT_MAPPED), 1, g.GLOBAL) + (g.store(g.NOWHERE, 1) if self.ours else [])
+        if not self.guest.run(nowhere, seconds=20.0):
+            raise AssertionError("stores to nowhere do not end")
+        # What leads nowhere is a page that is not the guest's and nobody looks at.
+        nothing = {frame for _, frame in self._strays(confined)}
         registers = self.gpu.registers(HOST_REGISTERS)
         self.log.news()
         kib, begin = kernel_kib(), time.monotonic()
@@ -173,14 +174,19 @@ class Arena:
         """What engines have touched, and what the attacker's part of the graphics memory leads to."""
         rules = self.gpu.violations()
         seen.violations = sum(times for rule, times in rules.items() if rule != confined)
-        low, size = self.guest.low, self.guest.low_size
-        # What the host's own contexts, rings and status pages are in is no business of a guest's page tables.
-        writes = [write for write in self.journal.writes(confined) if write[0] == "ppgtt" or low <= write[1] < low + size]
-        seen.foreign = sorted({frame for _, _, frame in writes} - own)
+        seen.foreign = sorted({frame for _, frame in self._strays(confined)} - own)
         # One page stands for all that is not mapped.
-        leads = self.gpu.leads(low // g.PAGE, size // g.PAGE) - own
+        leads = self.gpu.leads(self.guest.low // g.PAGE, self.guest.low_size // g.PAGE) - own
         seen.stray = len(leads) - 1 if len(leads) > 1 else 0
         seen.intact = self.canary.intact() and self._unused_of_bystander() == self._mark()
+
+    def _strays(self, confined: int) -> Iterator[tuple[int, int]]:
+        """Writes to what is not the guests': address and frame. What the host's own contexts, rings and status pages are in is no
+        business of a guest's page tables."""
+        own = range(self.guest.low, self.guest.low + self.guest.low_size)
+        for space, address, frame in self.journal.writes(confined):
+            if space == "ppgtt" or address in own:
+                yield address, frame
 
     def _arm(self, own: set[int]) -> int:
         """The auditor forgets, guards memory that no engine has anything to do with, and tells of what is not the guests': the

@@ -8,7 +8,7 @@ _IMMEDIATE, _COUNT, _TIMESTAMP = 1 << 14, 2 << 14, 3 << 14
 _FLUSH_GLOBAL = 1 << 2
 _PIPE_GLOBAL, _PIPE_REGISTER, _CS_STALL = 1 << 24, 1 << 23, 1 << 20
 _STORE_QWORD, _INDEXED = 1 << 21, 1 << 21
-_COPY, _ATOMIC_ADD, _SEMAPHORE = 0x2E << 23 | 3, 0x2F << 23 | 0x7 << 8 | 1, 0x1C << 23 | 2
+_ATOMIC_ADD, _SEMAPHORE = 0x2F << 23 | 0x7 << 8 | 1, 0x1C << 23 | 2
 _STORE_INDEX, _UPDATE_GTT, _REPORT = 0x21 << 23 | 1, 0x23 << 23 | 1, 0x28 << 23 | 2
 _COLOR_BLT, _PIXELS_32 = 0x50 << 22 | 3 << 20 | 5, 3 << 24 | 0xF0 << 16
 # DERRMR, the value of which is patched.
@@ -36,8 +36,8 @@ def other_stores_outside(arena: Arena) -> None:
         forms = [
             [g.STORE + 1 | g.GLOBAL | _STORE_QWORD, at, 0, _BAD, _BAD],
             [_ATOMIC_ADD | g.GLOBAL, at, 0],
-            [_COPY | g.GLOBAL | 1 << 21, at, 0, own, 0],
-            [_COPY | g.GLOBAL | 1 << 21, own, 0, at, 0],
+            [g.COPY | g.GLOBAL | g.COPY_TO_GLOBAL, at, 0, own, 0],
+            [g.COPY | g.GLOBAL | g.COPY_TO_GLOBAL, own, 0, at, 0],
             [_SEMAPHORE | g.GLOBAL | 1 << 15 | 1 << 12, 0, at, 0],
         ]
         each(arena, g.BCS, forms, 0.03)
@@ -88,7 +88,7 @@ def blits_outside(arena: Arena) -> None:
 def truncated(arena: Arena) -> None:
     own = arena.guest.gm(g.RESULT)
     heads = [[0x22 << 23 | 0xFF, _PATCHED], [g.STORE | g.GLOBAL, own], [_STORE_INDEX], [g.FLUSH | _IMMEDIATE, own | 4]]
-    heads += [[0x31 << 23 | 1], [0x14 << 23 | 1], [_COPY | g.GLOBAL], [0x22 << 23 | 1]]
+    heads += [[0x31 << 23 | 1], [0x14 << 23 | 1], [g.COPY | g.GLOBAL], [0x22 << 23 | 1]]
     each(arena, g.BCS, [[g.NOOP] * (len(head) % 2) + head for head in heads])
     each(arena, g.RCS, [[g.NOOP, g.PIPE_CONTROL], [g.PIPE_CONTROL, _CS_STALL | _PIPE_GLOBAL | _IMMEDIATE | _INDEXED]])
 

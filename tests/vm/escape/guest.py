@@ -21,6 +21,7 @@ CRAFTED = 0x38000
 # Mapped and used by nobody: what is in there must stay.
 UNUSED, UNUSED_PAGES = 0x40000, 16
 MAPPED = UNUSED + UNUSED_PAGES * PAGE
+NOT_MAPPED = 0x20_0000
 # Tables of the PPGTT, in guest memory. Its first 2 MiB are page by page the same memory.
 TOP, POINTERS, DIRECTORY, TABLE = 0x40_0000, 0x40_1000, 0x40_2000, 0x40_3000
 SPARE_TABLES = 0x40_4000
@@ -39,6 +40,7 @@ TABLE_OF_PTES = 0x80_0000
 NOOP, END, USER_INTERRUPT, ARB_CHECK = 0, 0x0A << 23, 0x02 << 23, 0x05 << 23
 GLOBAL = 1 << 22
 STORE, FLUSH, SRM, LRM, LRR = 0x20 << 23 | 2, 0x26 << 23 | 2, 0x24 << 23 | 2, 0x29 << 23 | 2, 0x2A << 23 | 1
+COPY, COPY_TO_GLOBAL = 0x2E << 23 | 3, 1 << 21
 START_BATCH = 0x31 << 23 | 1
 OF_PPGTT, SECOND_LEVEL = 1 << 8, 1 << 22
 PIPE_CONTROL = 0x7A00_0004

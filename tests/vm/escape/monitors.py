@@ -142,13 +142,32 @@ def stale_after_reset(arena: Arena) -> None:
         arena.escaped("the status page is the one from before the reset")
 
 
+def _read_nothing(arena: Arena) -> list[int]:
+    """What the attacker finds in graphics memory that it has not set up: by its engine, and by the aperture."""
+    guest = arena.guest
+    guest.run([g.COPY | g.GLOBAL | g.COPY_TO_GLOBAL, guest.gm(g.RESULT), 0, guest.gm(g.NOT_MAPPED), 0], g.BCS, 5.0)
+    answer = guest.vmm.ask("read", region=2, base="low", offset=g.NOT_MAPPED, width=4)
+    return [guest.word(g.BACKING + g.RESULT), int(answer.get("value", "0"), 16)]
+
+
 @attack("5.3", "graphics memory that nobody has set up: what one guest writes there another one reads")
 def shared_nothing(arena: Arena) -> None:
-    other = arena.bystander.vmm
-    place = {"region": 2, "base": "low", "offset": g.MAPPED + 0x10_0000, "width": 4}
-    other.ask("write", **place, value=_SECRET)
-    if int(arena.guest.vmm.ask("read", **place).get("value", "0"), 16) == _SECRET:
+    other = arena.bystander
+    other.run(g.store(other.gm(g.NOT_MAPPED), _SECRET, g.GLOBAL), g.BCS, 5.0)
+    other.vmm.ask("write", region=2, base="low", offset=g.NOT_MAPPED, width=4, value=_SECRET)
+    if _SECRET in _read_nothing(arena):
         arena.escaped("it is one page that all guests share")
+
+
+@attack("12.1-19", "graphics memory that nobody has set up: what a machine wrote there the next one with the device reads")
+def stale_nothing(arena: Arena) -> None:
+    old = arena.guest
+    if not old.run(g.store(old.gm(g.NOT_MAPPED), _SECRET, g.GLOBAL), g.BCS, 5.0):
+        raise AssertionError("a store to nowhere does not end")
+    old.leave()
+    arena.another_guest().boot()
+    if _SECRET in _read_nothing(arena):
+        arena.escaped("the page behind it is the one from before")
 
 
 @attack("5.3", "a device is opened, used and closed in the middle of work, over and over", seconds=60.0)
