@@ -26,6 +26,7 @@ help:
 	@echo 'make bench    what an access costs in the device model'
 	@echo 'make bench-vm what an access costs in a virtual machine, beside the stock driver'
 	@echo 'make shares   four guests of different weight on a busy engine, and what share of it each gets'
+	@echo 'make escape   try to escape from virtual GPUs of both drivers, with a report of what came of each attack'
 	@echo 'make fuzz-model   fuzz the device model, a minute for each target; tests/host/fuzz/run does it longer'
 	@echo 'make fuzz     throw random scripts at the emulated GPU for a minute; tests/emulator/fuzz/run does it longer'
 	@echo 'make doc      the documentation of the crates, in build/doc and, for those of the tests, in build/target/doc'
@@ -75,10 +76,13 @@ bench-vm: modules
 shares: modules
 	@tests/vm/shares
 
+escape: modules
+	@tests/vm/escape/run
+
 fuzz-model: setup
 	@$(in_root) tests/host/fuzz/run all -max_total_time=60
 
-.PHONY: host bench bench-vm shares fuzz-model
+.PHONY: host bench bench-vm shares escape fuzz-model
 
 test: setup-uml
 	@tests/test

@@ -95,10 +95,11 @@ def truncated(arena: Arena) -> None:
 
 @attack("12.1-9", "rings whose head and tail are not where they can be")
 def wild_rings(arena: Arena) -> None:
-    for head, tail, control in ((0x1F_FFFC, 8, 1), (0, 0x1F_FFF8, 1), (0, 8, 0x1F_F001), (4, 2, 1), (0xFFFF_FFFF, 0xFFFF_FFFF, ~0)):
+    most = 0xFFFF_FFFF
+    for head, tail, control in ((0x1F_FFFC, 8, 1), (0, 0x1F_FFF8, 1), (0, 8, 0x1F_F001), (4, 2, 1), (most, most, most)):
         arena.guest.set_state(g.CONTEXT_A, g.Place.HEAD, head)
         arena.guest.set_state(g.CONTEXT_A, g.Place.TAIL, tail)
-        arena.guest.set_state(g.CONTEXT_A, g.Place.RING_CONTROL, control & 0xFFFF_FFFF)
+        arena.guest.set_state(g.CONTEXT_A, g.Place.RING_CONTROL, control)
         arena.guest.submit()
         arena.guest.finished(0.05)
         arena.guest.restart(g.BCS)

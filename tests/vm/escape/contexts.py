@@ -5,6 +5,7 @@ import random
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from escape import guest as g
 from escape.arena import Arena, attack
@@ -17,7 +18,7 @@ _NONPRIV, _FORBIDDEN = 0x24D0, 0x2080
 @contextmanager
 def mutator(arena: Arena, changes: list[tuple[int, bytes, bytes]]) -> Iterator[None]:
     """Another processor of the guest, which changes words of memory to and fro meanwhile."""
-    maps = open(f"/proc/{arena.guest.vmm.pid}/maps").read().splitlines()
+    maps = Path(f"/proc/{arena.guest.vmm.pid}/maps").read_text().splitlines()
     edges = [[int(edge, 16) for edge in line.split()[0].split("-")] for line in maps if "memfd:guest" in line]
     base = next(first for first, last in edges if last - first == g.MEMORY)
     over = threading.Event()
@@ -70,7 +71,8 @@ def image_loads_registers(arena: Arena) -> None:
         context = g.context_of(engine)
         for _ in range(2):
             arena.guest.run([g.ARB_CHECK], engine, 5.0)
-        for register in (engine | 0x4D0, engine | 0x29C, engine | 0x80, g.VECS | 0x80, g.VECS | 0x4D0, 0xCB00, 0xA188, 0x9424, 0x4F100):
+        own = (engine | 0x4D0, engine | 0x29C, engine | 0x80)
+        for register in (*own, g.VECS | 0x80, g.VECS | 0x4D0, 0xCB00, 0xA188, 0x9424, 0x4F100):
             arena.guest.set_state(context, g.Place.ENGINE_STATE, *g.load((register, 0x8000_2080)), g.END)
             arena.guest.run([g.ARB_CHECK], engine, 0.05)
             arena.guest.restart(engine)
@@ -103,8 +105,12 @@ def image_elsewhere(arena: Arena) -> None:
 
 @attack("12.1-3", "batches that run in the middle and at the end of loading a context reach outside")
 def workaround_batches(arena: Arena) -> None:
-    bad = [g.store(arena.others_gm, _BAD, g.GLOBAL), g.load((_FORBIDDEN, _BAD)), [g.PIPE_CONTROL, 1 << 24 | 3 << 14, arena.others_gm, 0, 1, 1]]
-    bad += [[0x22 << 23 | 0xFF], [g.START_BATCH, arena.guest.gm(g.BATCH), 0]]
+    bad = [g.store(arena.others_gm, _BAD, g.GLOBAL), g.load((_FORBIDDEN, _BAD))]
+    bad += [
+        [g.PIPE_CONTROL, 1 << 24 | 3 << 14, arena.others_gm, 0, 1, 1],
+        [0x22 << 23 | 0xFF],
+        [g.START_BATCH, arena.guest.gm(g.BATCH), 0],
+    ]
     for words in bad:
         for place in (g.Place.INDIRECT, g.Place.PER_CONTEXT):
             arena.guest.batch([*words, g.END])

@@ -130,11 +130,15 @@ class Canary:
         """Fills it, and keeps it where it is."""
         self._memory = mmap.mmap(-1, _CANARY)
         self._content = bytes(range(1, 129)) * (_CANARY // 128)
-        self._memory[:] = self._content
+        self.mend()
         address = ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
         if ctypes.CDLL(None, use_errno=True).mlock(ctypes.c_void_p(address), ctypes.c_size_t(_CANARY)):
             raise OSError(ctypes.get_errno(), "mlock")
         self.frames = sorted(pages.frames(os.getpid(), _CANARY))
+
+    def mend(self) -> None:
+        """Makes it whole again."""
+        self._memory[:] = self._content
 
     def intact(self) -> bool:
         """Whether it is as it was filled."""

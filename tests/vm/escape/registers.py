@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Registers: what a guest writes to them, by itself and by commands."""
 
+from pathlib import Path
+
 from escape import guest as g
 from escape.arena import HOST_REGISTERS, Arena, attack
 
@@ -19,7 +21,8 @@ def _hardware(arena: Arena, register: int) -> int:
 
 @attack("12.1-5", "parts of registers that have a handler: a list of what batches may write, how an engine is driven", lines=60)
 def pieces_of_registers(arena: Arena) -> None:
-    for offset, value, width in ((1, 0x20, 1), (0, 0x80, 1), (2, 0, 2), (0, 0x2080, 2), (1, 0x0020, 2), (3, 0, 1), (2, 0x20, 4), (1, 0x20, 4)):
+    narrow = ((1, 0x20, 1), (0, 0x80, 1), (2, 0, 2), (0, 0x2080, 2), (1, 0x0020, 2), (3, 0, 1))
+    for offset, value, width in (*narrow, (2, 0x20, 4), (1, 0x20, 4)):
         arena.guest.write(_NONPRIV + offset, value, width)
         arena.guest.run([g.ARB_CHECK], g.RCS, 0.1)
         if _hardware(arena, _NONPRIV) & 0x7F_FFFC == 0x2080:
@@ -35,7 +38,8 @@ def pieces_of_registers(arena: Arena) -> None:
 @attack("12.1-6", "values that a handler mends are loaded by a command")
 def mended_values(arena: Arena) -> None:
     mode = _hardware(arena, g.RCS | g.RING_MODE)
-    for register, value in ((_NONPRIV, 0x2080), (_NONPRIV, 0x1000_2080), (g.RCS | g.RING_MODE, 0x8000_0000), (g.RCS | 0x9C, 0x0100_0100)):
+    bad = ((_NONPRIV, 0x2080), (_NONPRIV, 0x1000_2080), (g.RCS | g.RING_MODE, 0x8000_0000), (g.RCS | 0x9C, 0x0100_0100))
+    for register, value in bad:
         arena.guest.run(g.load((register, value)), g.RCS, 0.2)
         if _hardware(arena, _NONPRIV) & 0x7F_FFFC == 0x2080:
             arena.escaped("batches without privilege may write registers of the host")
@@ -85,7 +89,7 @@ def _mode(arena: Arena, link_m: int, link_n: int, total: int) -> None:
 
 def _processor_time() -> float:
     """Seconds that the kernel has worked, interrupts included."""
-    words = open("/proc/stat").readline().split()
+    words = Path("/proc/stat").read_text().split()
     return (int(words[3]) + int(words[6]) + int(words[7])) / 100
 
 
@@ -122,7 +126,8 @@ def registers_of_other_engines(arena: Arena) -> None:
 @attack("12.1-24", "reads of every register of the engines: addresses of the host among them", seconds=30.0)
 def addresses_of_the_host(arena: Arena) -> None:
     arena.guest.vmm.must("reset")
-    places = [base | low for base in (g.RCS, g.VCS, g.VECS, g.BCS) for low in (0x38, 0x80, 0x74, 0x60, *range(0x270, 0x290, 4), 0x180)]
+    lows = (0x38, 0x80, 0x74, 0x60, *range(0x270, 0x290, 4), 0x180)
+    places = [base | low for base in (g.RCS, g.VCS, g.VECS, g.BCS) for low in lows]
     hosts = arena.gpu.registers(places)
     seen = {at: arena.guest.read(at) for at in places}
     same = [hex(at) for at in places if hosts[at] > 0xFFFF and seen[at] == hosts[at]]

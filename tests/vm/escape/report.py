@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rig.paths import Layout
+
 from escape.arena import Attack
 from escape.host import HANGS
 from escape.judge import CONTAINED
-from rig.paths import Layout
 
 _TIMEOUT = "570"
 
@@ -74,8 +75,10 @@ def results(text: str) -> dict[str, Result]:
 def lane(layout: Layout, driver: str, name: str, names: Sequence[str]) -> dict[str, Result]:
     """Tries all, in one machine after the other."""
     found: dict[str, Result] = {}
+    number = 0
     while left := [attack for attack in names if attack not in found]:
-        more, wrong = machine(layout, driver, f"{name}-{driver}", left)
+        number += 1
+        more, wrong = machine(layout, driver, f"{name}-{driver}-{number}", left)
         print(f"{driver}: {len(more)} attacks in one machine, {len(left) - len(more)} left", file=sys.stderr, flush=True)
         if not more:
             return found | {attack: Result("not tried", wrong) for attack in left}

@@ -10,6 +10,7 @@ from escape.contexts import mutator
 _BAD = 0xBAD0_BAD0
 _ON, _LARGE = 3, 1 << 7
 _GIB, _TWO_MIB = 1 << 30, 1 << 21
+_NO_ADDRESSES = ((1 << 39) - g.PAGE, (1 << 46) - g.PAGE, (1 << 52) - g.PAGE)
 
 
 def _link(arena: Arena, table: int, index: int, entry: int) -> None:
@@ -55,7 +56,7 @@ def root_everywhere(arena: Arena) -> None:
     _stores(arena, 5 << 30, 5 << 21, 5 << 12, 5 << 30 | 5 << 21 | 5 << 12)
 
 
-@attack("5.3", "random graphs of tables of all levels, with pages of the host among them, that change while engines run", seconds=60.0)
+@attack("5.3", "random graphs of tables of all levels, pages of the host among them, that change while engines run", seconds=60.0)
 def random_graphs(arena: Arena) -> None:
     source = random.Random(2)
     tables = [g.TOP, g.POINTERS, g.DIRECTORY, g.TABLE, *range(g.SPARE_TABLES, g.SPARE_TABLES + 8 * g.PAGE, g.PAGE)]
@@ -80,7 +81,7 @@ def random_graphs(arena: Arena) -> None:
 
 @attack("5.3", "entries of the PPGTT lead to pages of the host, behind the guest's memory, and to no address at all")
 def pages_of_the_host(arena: Arena) -> None:
-    wild = [arena.hosts_frame << 12, g.MEMORY, g.MEMORY - 3 * g.PAGE, (1 << 39) - g.PAGE, (1 << 46) - g.PAGE, ((1 << 52) - 1) & ~0xFFF]
+    wild = [arena.hosts_frame << 12, g.MEMORY, g.MEMORY - 3 * g.PAGE, *_NO_ADDRESSES]
     for number, target in enumerate(wild):
         _link(arena, g.TABLE, 256 + number, target | _ON)
         _link(arena, g.DIRECTORY, 8 + number, target | _ON)
@@ -94,8 +95,10 @@ def pages_of_the_host(arena: Arena) -> None:
 
 @attack("5.3", "the root of a context is a page of the host, of nobody, of the last page of memory")
 def root_of_the_host(arena: Arena) -> None:
-    for root in (arena.hosts_frame << 12, arena.crafted(arena.hosts_frame), g.MEMORY, g.MEMORY - g.PAGE, (1 << 48) - g.PAGE, 0xFFF, 0):
-        for flags in (g.VALID_DESCRIPTOR, g.VALID_DESCRIPTOR & ~(2 << 3), g.VALID_DESCRIPTOR & ~(1 << 3), g.VALID_DESCRIPTOR & ~(3 << 3)):
+    hosts = arena.hosts_frame << 12
+    for root in (hosts, arena.crafted(arena.hosts_frame), g.MEMORY, g.MEMORY - g.PAGE, (1 << 48) - g.PAGE, 0xFFF, 0):
+        for mode in range(4):
+            flags = g.VALID_DESCRIPTOR & ~(3 << 3) | mode << 3
             arena.guest.set_state(g.CONTEXT_A, g.Place.PDP0_LOW, root & 0xFFFF_FFFF)
             arena.guest.set_state(g.CONTEXT_A, g.Place.PDP0_HIGH, root >> 32)
             arena.guest.queue(g.store(0, _BAD))
@@ -190,7 +193,8 @@ def quotas(arena: Arena) -> None:
 def watched_for_ever(arena: Arena) -> None:
     arena.guest.run(g.store(0, 1), g.BCS, 5.0)
     for number in range(300):
-        arena.guest.vmm.must("guest_write", gpa=g.TABLE + 8 * (number % 64), width=8, value=(1 << 39) - g.PAGE * (number + 1) | _ON)
+        entry = (1 << 39) - g.PAGE * (number + 1) | _ON
+        arena.guest.vmm.must("guest_write", gpa=g.TABLE + 8 * (number % 64), width=8, value=entry)
 
 
 # --- the table of the graphics memory -------------------------------------------------------------------------------------
@@ -198,7 +202,7 @@ def watched_for_ever(arena: Arena) -> None:
 
 @attack("5.3", "entries of the graphics memory lead to pages of the host, behind the guest's memory, to no address at all")
 def graphics_pages_of_the_host(arena: Arena) -> None:
-    wild = [arena.hosts_frame << 12, g.MEMORY, (1 << 39) - g.PAGE, (1 << 46) - g.PAGE, ((1 << 52) - 1) & ~0xFFF, 0]
+    wild = [arena.hosts_frame << 12, g.MEMORY, *_NO_ADDRESSES, 0]
     first = g.MAPPED // g.PAGE
     for number, target in enumerate(wild):
         for bits in (1, 3, 0xFFF):

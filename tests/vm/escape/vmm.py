@@ -7,7 +7,7 @@ import select
 import subprocess
 
 # How long a request may take before its VMM counts as stuck in the kernel.
-_PATIENCE = 30.0
+_PATIENCE = 20.0
 
 
 class GoneError(Exception):
