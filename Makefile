@@ -27,6 +27,7 @@ help:
 	@echo 'make bench-vm what an access costs in a virtual machine, beside the stock driver'
 	@echo 'make shares   four guests of different weight on a busy engine, and what share of it each gets'
 	@echo 'make escape   try to escape from virtual GPUs of both drivers, with a report of what came of each attack'
+	@echo 'make vm-debug our module on a kernel with KASAN and lockdep: raw requests, guests with work, hangs, attacks; an hour'
 	@echo 'make fuzz-model   fuzz the device model, a minute for each target; tests/host/fuzz/run does it longer'
 	@echo 'make fuzz     throw random scripts at the emulated GPU for a minute; tests/emulator/fuzz/run does it longer'
 	@echo 'make doc      the documentation of the crates, in build/doc and, for those of the tests, in build/target/doc'
@@ -76,13 +77,19 @@ bench-vm: modules
 shares: modules
 	@tests/vm/shares
 
+# On a host kernel with KASAN and lockdep, which is made first: half an hour on two cores, and as much for the stages.
+vm-debug: setup
+	@tests/setup/setup --debug
+	+@$(MAKE) --no-print-directory modules KERNEL=$(KERNEL:-debug=)-debug
+	@KERNEL=$(KERNEL:-debug=)-debug KVMGT_PATIENCE=5 tests/test --only '^(build|raw|work-skl|hang|sleep|escape)$$'
+
 escape: modules
 	@tests/vm/escape/run
 
 fuzz-model: setup
 	@$(in_root) tests/host/fuzz/run all -max_total_time=60
 
-.PHONY: host bench bench-vm shares escape fuzz-model
+.PHONY: host bench bench-vm shares vm-debug escape fuzz-model
 
 test: setup-uml
 	@tests/test

@@ -61,6 +61,11 @@ class Layout:
         return self.cache / "kernel" / self.series
 
     @property
+    def finds_mistakes(self) -> bool:
+        """Whether that is the kernel with KASAN and lockdep."""
+        return self.series.endswith("-debug")
+
+    @property
     def guest_kernel(self) -> Path:
         """The kernel of the guests: where the host's finds mistakes, the one without that, which is ten times as quick."""
         return self.cache / "kernel" / self.series.removesuffix("-debug")
