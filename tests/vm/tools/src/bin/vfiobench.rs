@@ -1,33 +1,59 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Measures what accesses to a mediated device cost: one line of JSON for each case.
+//! Measures what a mediated device costs: one line of JSON for each case.
 #![forbid(unsafe_code)]
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use serde_json::json;
 use vm_tools::vfio;
 
-/// Measures what accesses to a mediated device cost, from the system call on: one line of JSON for each case, with the
-/// nanoseconds of the quickest round.
+/// Measures what a mediated device costs: one line of JSON for each case. A time is that of the quickest round, in
+/// nanoseconds.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Options {
-    /// The device.
-    #[arg(long, value_name = "UUID")]
-    uuid: String,
-
     /// How often each case is measured.
     #[arg(long, default_value_t = 5)]
     rounds: u64,
+
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// What accesses to a device cost, from the system call on.
+    Accesses {
+        /// The device.
+        uuid: String,
+    },
+    /// What the work of its guest costs.
+    Work {
+        /// The device.
+        uuid: String,
+    },
+    /// How much of the host's memory devices take, which are made for that.
+    Memory {
+        /// The folder of their type in sysfs.
+        kind: PathBuf,
+        /// How many.
+        count: usize,
+    },
 }
 
 fn main() -> ExitCode {
-    let options = Options::parse();
-    match vfio::bench(&options.uuid, options.rounds) {
+    let Options { rounds, what } = Options::parse();
+    let measured = match what {
+        What::Accesses { uuid } => vfio::accesses(&uuid, rounds),
+        What::Work { uuid } => vfio::work(&uuid, rounds),
+        What::Memory { kind, count } => vfio::memory(&kind, count),
+    };
+    match measured {
         Ok(costs) => {
             for cost in costs {
-                println!("{}", json!({ "case": cost.name, "ns": cost.nanoseconds.round() }));
+                println!("{}", json!({ "case": cost.name, "unit": cost.unit.name(), "amount": cost.amount.round() }));
             }
             ExitCode::SUCCESS
         }

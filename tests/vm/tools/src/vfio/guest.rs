@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! A virtual processor that does one load or store at a time, so that KVM sees it as the guest's own.
 
-use kvm_bindings::{kvm_segment, KVM_MAX_CPUID_ENTRIES};
+use kvm_bindings::{kvm_regs, kvm_segment, KVM_MAX_CPUID_ENTRIES};
 use kvm_ioctls::{Kvm, VcpuExit, VcpuFd, VmFd};
 
 use super::Failure;
@@ -38,6 +38,24 @@ fn program(width: usize, write: bool) -> Option<&'static [u8]> {
         (8, false) => &[0x48, 0x8b, 0x07, 0xf4],
         _ => return None,
     })
+}
+
+/// Stores RAX to RDI, adds RDX to that and R8 to RAX, RCX times; then HLT.
+const STORES: &[u8] = &[0x48, 0x89, 0x07, 0x48, 0x01, 0xd7, 0x4c, 0x01, 0xc0, 0x48, 0xff, 0xc9, 0x75, 0xf2, 0xf4];
+
+/// Stores in a row, of a qword each.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stores {
+    /// Where the first one goes to.
+    pub(super) gpa: u64,
+    /// How far behind it the next one does.
+    pub(super) stride: u64,
+    /// How many there are.
+    pub(super) count: u64,
+    /// What the first one stores.
+    pub(super) value: u64,
+    /// By how much the next one stores more.
+    pub(super) step: u64,
 }
 
 /// Writes page tables that map the first 512 GiB onto themselves with pages of one gigabyte, except that the first
@@ -103,19 +121,38 @@ impl Processor {
         let Some(program) = program(width, value.is_some()) else {
             return super::text("a processor accesses 1, 2, 4 or 8 bytes");
         };
+        let start = kvm_regs { rdi: gpa, rax: value.unwrap_or(0), ..Default::default() };
+        let outside = self.run(memory, program, start)?;
+        if outside {
+            return Ok(Access::Mmio);
+        }
+        let mask = if width == 8 { u64::MAX } else { (1 << (8 * width)) - 1 };
+        Ok(Access::Memory(self.vcpu.get_regs()?.rax & mask))
+    }
+
+    /// Does stores in a row.
+    pub(super) fn store(&mut self, memory: &Mapping, stores: Stores) -> Result<(), Failure> {
+        let Stores { gpa, stride, count, value, step } = stores;
+        if count == 0 {
+            return Ok(());
+        }
+        let start = kvm_regs { rdi: gpa, rdx: stride, rcx: count, rax: value, r8: step, ..Default::default() };
+        match self.run(memory, STORES, start)? {
+            false => Ok(()),
+            true => super::text("no memory is where the processor stores"),
+        }
+    }
+
+    /// Runs a program until it halts; true if it accessed what is no memory.
+    fn run(&mut self, memory: &Mapping, program: &[u8], start: kvm_regs) -> Result<bool, Failure> {
         for (offset, byte) in (0u64..).zip(program) {
             memory.write(self.code + offset, 1, u64::from(*byte))?;
         }
-        let mut registers = self.vcpu.get_regs()?;
-        registers.rip = self.code;
-        registers.rdi = gpa;
-        registers.rax = value.unwrap_or(0);
-        registers.rflags = 2;
-        self.vcpu.set_regs(&registers)?;
+        self.vcpu.set_regs(&kvm_regs { rip: self.code, rflags: 2, ..start })?;
         let mut outside = false;
         loop {
             match self.vcpu.run()? {
-                VcpuExit::Hlt => break,
+                VcpuExit::Hlt => return Ok(outside),
                 VcpuExit::MmioWrite(..) => outside = true,
                 VcpuExit::MmioRead(_, data) => {
                     data.fill(0xff);
@@ -125,10 +162,5 @@ impl Processor {
                 other => return super::text(format!("the processor stopped with {other:?}")),
             }
         }
-        if outside {
-            return Ok(Access::Mmio);
-        }
-        let mask = if width == 8 { u64::MAX } else { (1 << (8 * width)) - 1 };
-        Ok(Access::Memory(self.vcpu.get_regs()?.rax & mask))
     }
 }

@@ -2,6 +2,7 @@
 #![doc = include_str!("script.md")]
 
 mod bench;
+mod driver;
 mod fuzz;
 mod guest;
 pub(crate) mod ioctl;
@@ -9,9 +10,10 @@ mod machine;
 mod opened;
 mod request;
 mod session;
+mod space;
 mod sweep;
 
-pub use bench::{bench, Cost};
+pub use bench::{accesses, memory, work, Cost, Unit};
 pub use fuzz::{Fuzz, Tally};
 pub use session::{run, Summary};
 

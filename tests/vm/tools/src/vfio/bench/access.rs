@@ -2,14 +2,14 @@
 //! What an access to a device costs, from the system call on.
 
 use std::os::fd::BorrowedFd;
-use std::time::Instant;
 
 use rustix::io::{pread, pwrite};
 
-use super::machine::Machine;
-use super::opened::Opened;
-use super::request::Base;
-use super::{ioctl, Failure};
+use super::{quickest, Cost};
+use crate::vfio::machine::Machine;
+use crate::vfio::opened::Opened;
+use crate::vfio::request::Base;
+use crate::vfio::{ioctl, Failure};
 
 const BAR0: u64 = 0;
 const CONFIG: u64 = 7 << 40;
@@ -37,15 +37,6 @@ const BURST: u64 = 512;
 const MEMORY: u64 = 64 << 20;
 const FRAMES: u64 = 4096;
 
-/// The time of a case.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Cost {
-    /// What was done.
-    pub name: &'static str,
-    /// Nanoseconds for doing it once: in the quickest of all rounds.
-    pub nanoseconds: f64,
-}
-
 /// A device and what it has.
 struct Bench<'a> {
     device: BorrowedFd<'a>,
@@ -55,17 +46,6 @@ struct Bench<'a> {
     high: (u64, u64),
     aperture: u64,
     costs: Vec<Cost>,
-}
-
-/// The time of the quickest of so many rounds, which something else disturbed least, divided by how often it did it.
-fn quickest(rounds: u64, times: u64, mut round: impl FnMut(u64) -> Result<(), Failure>) -> Result<f64, Failure> {
-    let mut best = f64::INFINITY;
-    for number in 0..rounds.max(1) {
-        let begin = Instant::now();
-        round(number)?;
-        best = best.min(begin.elapsed().as_nanos() as f64 / times as f64);
-    }
-    Ok(best)
 }
 
 impl Bench<'_> {
@@ -90,7 +70,7 @@ impl Bench<'_> {
         let nanoseconds = quickest(self.rounds, times, |round| {
             (round * times..(round + 1) * times).try_for_each(|number| body(self, number))
         })?;
-        self.costs.push(Cost { name, nanoseconds });
+        self.costs.push(Cost::time(name, nanoseconds));
         Ok(())
     }
 
@@ -146,7 +126,7 @@ impl Bench<'_> {
                 }
                 self.write(BAR0 + FLUSH, 4, 1)
             })?;
-            self.costs.push(Cost { name, nanoseconds });
+            self.costs.push(Cost::time(name, nanoseconds));
         }
         Ok(())
     }
@@ -156,12 +136,12 @@ impl Bench<'_> {
     }
 }
 
-/// Measures a device, each case so many times.
+/// Measures what accesses to a device cost, each case so many times.
 ///
 /// # Errors
 ///
 /// The kernel's refusal.
-pub fn bench(uuid: &str, rounds: u64) -> Result<Vec<Cost>, Failure> {
+pub fn accesses(uuid: &str, rounds: u64) -> Result<Vec<Cost>, Failure> {
     let mut machine = Machine::new(MEMORY, true)?;
     let nanoseconds = quickest(rounds, 1, |_| {
         Opened::new(uuid, "0", &mut machine, true)?.close(&machine)?;
@@ -177,7 +157,7 @@ pub fn bench(uuid: &str, rounds: u64) -> Result<Vec<Cost>, Failure> {
         low: part(Base::LowPte, opened.low_size()?)?,
         high: part(Base::HighPte, opened.high_size()?)?,
         aperture: opened.counted(Base::Low, 0)?,
-        costs: vec![Cost { name: "open and close", nanoseconds }],
+        costs: vec![Cost::time("open and close", nanoseconds)],
     };
     bench.resets()?;
     bench.registers()?;
