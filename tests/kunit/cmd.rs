@@ -261,6 +261,23 @@ mod gvt_cmd {
     }
 
     #[test]
+    fn commands_lie_across_pages() -> Result {
+        // One in which nothing is looked at, and one that is looked at.
+        for command in [[0x7900_0002, 1, 2, 3], [STORE, 1, 2, 3]] {
+            let mut run = Run::new()?;
+            run.guest.put(BATCH + 0xff8, &command);
+            run.guest.put(BATCH + 0x1008, &[NOOP, STORE, 4, 5, 6, END]);
+            assert_eq!(run.ring(&[START, BATCH, 0, ARB_ON]), Ok(()));
+            let (before, behind) = run.output.split_at_checked(0x3fe).ok_or(EINVAL)?;
+            assert!(before.iter().all(|word| *word == NOOP));
+            let (across, behind) = behind.split_at_checked(4).ok_or(EINVAL)?;
+            assert!(*across == command);
+            assert!(*behind == [NOOP, STORE, 4, 5, 6, ARB_ON]);
+        }
+        Ok(())
+    }
+
+    #[test]
     fn a_ring_is_where_it_says() -> Result {
         let mut run = Run::new()?;
         let out = Err(Flaw::OutOfReach {

@@ -42,6 +42,10 @@ fn index(words: u64) -> usize {
     usize::try_from(words).unwrap_or(usize::MAX)
 }
 
+fn words(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
 /// A page of the guest's graphics memory, copied.
 pub struct Page {
     address: Option<u64>,
@@ -176,7 +180,7 @@ impl<'a, P: Policy + ?Sized> Scanner<'a, P> {
                 None if ring.next().1 == 0 => return Ok(()),
                 None => &mut ring,
             };
-            match self.command(place, level)? {
+            match self.commands(place, level)? {
                 Flow::Next => {}
                 Flow::End => batches.end(),
                 Flow::Call(at) => {
@@ -203,7 +207,7 @@ impl<'a, P: Policy + ?Sized> Scanner<'a, P> {
             end: start.saturating_add(size),
         };
         while place.next().1 > 0 {
-            match self.command(&mut place, Level::Workaround)? {
+            match self.commands(&mut place, Level::Workaround)? {
                 Flow::Next => {}
                 Flow::End => break,
                 Flow::Call(_) | Flow::Jump(_) => return Err(Flaw::Nesting),
@@ -217,18 +221,33 @@ impl<'a, P: Policy + ?Sized> Scanner<'a, P> {
         Ok(())
     }
 
-    /// Copies the next command, and looks at it.
-    fn command(&mut self, place: &mut Place, level: Level) -> Result<Flow, Flaw> {
-        let first = self.output.len();
-        let header = self.copy(place, 1, 0)?;
-        let unknown = Flaw::Command { header };
-        let command = Command::find(header, self.engine, self.platform).ok_or(unknown)?;
-        let length = command.length(header).ok_or(Flaw::Length { header })?;
-        let rest = u64::from(length).saturating_sub(1);
-        if rest > 0 {
-            self.copy(place, rest, header)?;
+    /// Copies the commands up to the first one that is looked at, or to the end of the page, and looks at
+    /// that one.
+    fn commands(&mut self, place: &mut Place, level: Level) -> Result<Flow, Flaw> {
+        let (address, follow) = place.next();
+        let inside = index(address % PAGE_SIZE / 4);
+        let page = self.page.at(address, self.policy)?;
+        let end = inside.saturating_add(index(follow)).min(page.len());
+        let piece = page.get(inside..end).unwrap_or_default();
+        let (free, next) = self::free(piece, self.engine, self.platform)?;
+        if free > 0 {
+            self.words_left = self.words_left.checked_sub(free).ok_or(Flaw::Budget)?;
+            let piece = piece.get(..free).unwrap_or_default();
+            let put = self.output.extend_from_slice(piece, GFP_KERNEL);
+            put.map_err(|_| Flaw::Memory)?;
+            place.advance(words(free));
         }
-        if let Rule::Free | Rule::FreeOnGen9 = command.rule {
+        match next {
+            Some(next) => self.command(place, level, &next),
+            None => Ok(Flow::Next),
+        }
+    }
+
+    /// Copies the next command, and looks at it.
+    fn command(&mut self, place: &mut Place, level: Level, next: &Next) -> Result<Flow, Flaw> {
+        let first = self.output.len();
+        self.copy(place, next.length, next.header)?;
+        if let Rule::Free | Rule::FreeOnGen9 = next.rule {
             return Ok(Flow::Next);
         }
         let words = self.output.get_mut(first..).unwrap_or_default();
@@ -237,7 +256,7 @@ impl<'a, P: Policy + ?Sized> Scanner<'a, P> {
             platform: self.platform,
             level,
         };
-        match site.look(command.rule, words, self.policy)? {
+        match site.look(next.rule, words, self.policy)? {
             Verdict::Keep => {}
             Verdict::Drop => self.output.truncate(first),
             Verdict::Flow(flow) => {
@@ -272,12 +291,10 @@ impl<'a, P: Policy + ?Sized> Scanner<'a, P> {
         Ok(())
     }
 
-    /// Copies `count` words; the last one of them is the result.
-    fn copy(&mut self, place: &mut Place, count: u64, header: u32) -> Result<u32, Flaw> {
-        let words = usize::try_from(count).map_err(|_| Flaw::Budget)?;
-        self.words_left = self.words_left.checked_sub(words).ok_or(Flaw::Budget)?;
-        let mut left = count;
-        let mut last = 0;
+    /// Copies the words of a command.
+    fn copy(&mut self, place: &mut Place, count: usize, header: u32) -> Result<(), Flaw> {
+        self.words_left = self.words_left.checked_sub(count).ok_or(Flaw::Budget)?;
+        let mut left = words(count);
         while left > 0 {
             let (address, follow) = place.next();
             if follow == 0 {
@@ -289,14 +306,48 @@ impl<'a, P: Policy + ?Sized> Scanner<'a, P> {
             let end = start.saturating_add(index(take));
             let page = self.page.at(address, self.policy)?;
             let piece = page.get(start..end).unwrap_or_default();
-            last = piece.last().copied().unwrap_or(0);
             let put = self.output.extend_from_slice(piece, GFP_KERNEL);
             put.map_err(|_| Flaw::Memory)?;
             place.advance(take);
             left = left.saturating_sub(take);
         }
-        Ok(last)
+        Ok(())
     }
+}
+
+/// A command that is not copied yet.
+struct Next {
+    header: u32,
+    rule: Rule,
+    length: usize,
+}
+
+/// How many words the commands take that a piece of a page begins with and in which nothing is looked at,
+/// and the command behind them. That one may go on behind the piece; `None` if there is nothing more.
+fn free(
+    piece: &[u32],
+    engine: EngineId,
+    platform: Platform,
+) -> Result<(usize, Option<Next>), Flaw> {
+    let mut free = 0usize;
+    while let Some(header) = piece.get(free).copied() {
+        let unknown = Flaw::Command { header };
+        let command = Command::find(header, engine, platform).ok_or(unknown)?;
+        let length = command.length(header).ok_or(Flaw::Length { header })?;
+        let length = index(length.into());
+        let end = free.saturating_add(length);
+        let is_free = matches!(command.rule, Rule::Free | Rule::FreeOnGen9);
+        if !is_free || end > piece.len() {
+            let next = Next {
+                header,
+                rule: command.rule,
+                length,
+            };
+            return Ok((free, Some(next)));
+        }
+        free = end;
+    }
+    Ok((free, None))
 }
 
 /// The batches that the ring has started, one in the other.
