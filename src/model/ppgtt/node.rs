@@ -119,6 +119,17 @@ impl Node {
         self.entries.get(index).copied().unwrap_or(0)
     }
 
+    /// `count` entries of the guest's from `first` on.
+    pub(super) fn entries(&self, first: usize, count: usize) -> &[u64] {
+        let all = first..first.saturating_add(count);
+        self.entries.get(all).unwrap_or_default()
+    }
+
+    /// Notes that the guest has no entries.
+    pub(super) fn clear(&mut self) {
+        self.entries.fill(0);
+    }
+
     /// Notes what the guest's entry is.
     pub(super) fn set_entry(&mut self, index: usize, raw: u64) {
         if let Some(entry) = self.entries.get_mut(index) {

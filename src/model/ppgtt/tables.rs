@@ -35,6 +35,8 @@ pub const MAX_TABLES: usize = 16 * 1024;
 
 /// Pages of 4 KiB in one of 64 KiB.
 const STEP_64K: usize = 16;
+/// Entries that are compared at once: in most tables few have changed.
+const BLOCK: usize = STEP_64K;
 
 /// Tables of the guest's, each with its shadow.
 pub(super) struct Tables {
@@ -48,7 +50,7 @@ pub(super) struct Tables {
     /// The number of the next round of looks.
     round: u32,
     /// A table of the guest's, while it is looked at.
-    page: KVec<u8>,
+    page: KVec<u64>,
     /// Directories say which page tables have pages of 64 KiB.
     pub(super) has_64k: bool,
 }
@@ -62,7 +64,7 @@ impl Tables {
             pending: Set::new(MAX_TABLES)?,
             hot: Set::new(MAX_TABLES)?,
             round: 1,
-            page: KVec::zeroed(usize::try_from(PAGE_SIZE).map_err(|_| EINVAL)?, GFP_KERNEL)?,
+            page: KVec::zeroed(ENTRIES, GFP_KERNEL)?,
             has_64k: false,
         })
     }
@@ -186,9 +188,7 @@ impl Tables {
                 self.release(node, index, node.entry(first_of(node.kind, index)), world);
             }
         }
-        for index in 0..ENTRIES {
-            node.set_entry(index, 0);
-        }
+        node.clear();
     }
 
     /// Gives back what belonged to an entry of a shadow while the guest's was `raw`.
@@ -327,7 +327,7 @@ impl Tables {
         }
         let mut page = core::mem::take(&mut self.page);
         let gpa = node.gfn.raw().checked_mul(PAGE_SIZE).map(Gpa::new);
-        let read = gpa.map(|gpa| world.read_guest(gpa, &mut page));
+        let read = gpa.map(|gpa| world.read_guest(gpa, page.as_mut_bytes()));
         if !matches!(read, Some(Ok(()))) {
             page.fill(0);
         }
@@ -348,27 +348,32 @@ impl Tables {
     fn follow<W: World + ?Sized>(
         &mut self,
         node: &mut Node,
-        page: &[u8],
+        page: &[u64],
         world: &mut W,
     ) -> Result<(usize, usize), Full> {
         let (mut new, mut bad) = (0usize, 0usize);
         let step = step_of(node.kind);
-        for (index, bytes) in page.chunks_exact(8).enumerate().step_by(step) {
-            let raw = u64::from_le_bytes(bytes.try_into().unwrap_or_default());
-            let old = node.entry(index);
-            if raw == old {
+        for (first, block) in (0usize..).step_by(BLOCK).zip(page.chunks(BLOCK)) {
+            if node.entries(first, block.len()) == block {
                 continue;
             }
-            new = new.saturating_add(1);
-            let level = node.kind.level();
-            let target = Target::of(raw, level, self.has_64k);
-            if level == Level::Table {
-                let good = follow_pages(node, index, old, target, world);
-                bad = bad.saturating_add(usize::from(!good));
-            } else {
-                self.follow_table(node, index, old, target, world)?;
+            let entries = (first..).zip(block.iter().copied());
+            for (index, raw) in entries.step_by(step) {
+                let old = node.entry(index);
+                if raw == old {
+                    continue;
+                }
+                new = new.saturating_add(1);
+                let level = node.kind.level();
+                let target = Target::of(raw, level, self.has_64k);
+                if level == Level::Table {
+                    let good = follow_pages(node, index, old, target, world);
+                    bad = bad.saturating_add(usize::from(!good));
+                } else {
+                    self.follow_table(node, index, old, target, world)?;
+                }
+                node.set_entry(index, raw);
             }
-            node.set_entry(index, raw);
         }
         Ok((new, bad))
     }
