@@ -31,7 +31,7 @@ use kernel::{
 
 /// How many pages may wait for the GPU to forget them: of the GGTT, and of page tables too.
 const MAX_STALE: usize = 64;
-const MAX_LINGERING: usize = 256;
+const MAX_LINGERING: usize = 1024;
 
 /// For how long nothing is pinned after pages were taken away. VFIO looks at once whether any are
 /// pinned again, and stops the whole machine if a guest manages to have it so ten times.
@@ -128,20 +128,20 @@ impl Frames {
     /// Gives a use back. A frame without uses stays where it is until it is forgotten; true if that should
     /// be at once, because many wait.
     pub(crate) fn release(&mut self, gfn: Gfn) -> bool {
-        let Some(frame) = self.used.get_mut(&gfn) else {
+        let Some(mut entry) = self.used.find_mut(&gfn) else {
             return false;
         };
-        frame.uses = frame.uses.saturating_sub(1);
-        if frame.uses == 0 {
-            if let Some(frame) = self.used.remove(&gfn) {
-                let list = if frame.in_tables {
-                    &mut self.lingering
-                } else {
-                    &mut self.stale
-                };
-                // There is room: whoever was told that many wait has made it.
-                let _ = list.push(frame.pages, GFP_KERNEL);
-            }
+        let uses = &mut entry.get_mut().uses;
+        *uses = uses.saturating_sub(1);
+        if *uses == 0 {
+            let frame = entry.remove();
+            let list = if frame.in_tables {
+                &mut self.lingering
+            } else {
+                &mut self.stale
+            };
+            // There is room: whoever was told that many wait has made it.
+            let _ = list.push(frame.pages, GFP_KERNEL);
         }
         self.stale.len() >= MAX_STALE || self.lingering.len() >= MAX_LINGERING
     }
