@@ -40,6 +40,28 @@ class Scan(unittest.TestCase):
         self.assertIn("RPM raw-wakeref not held", scan(said)[0].lines)
         self.assertEqual(scan(said, "raw-wakeref not held"), [])
 
+    def test_a_report_of_lockdep_is_one_finding(self) -> None:
+        lines = (
+            "WARNING: suspicious RCU usage",
+            "7.3.4 #3 Tainted: G     U     O       ",
+            "-----------------------------",
+            "include/linux/kvm_host.h:1093 suspicious rcu_dereference_check() usage!",
+            "\nother info that might help us debug this:\n",
+            "\nrcu_scheduler_active = 2, debug_locks = 1",
+            "locks held by qemu-system-x86/149: 3, last CPU#0:",
+            " #0: ffff88810fe65650 (&group->group_lock){+.+.}-{4:4}, at: vfio_group_fops_unl_ioctl+0x4a8/0x8c0 [vfio]",
+            "\nstack backtrace:",
+            "CPU: 0 UID: 0 PID: 149 Comm: qemu-system-x86 Tainted: G     U     O        7.3.4 #3 PREEMPTLAZY  ",
+            "Call Trace:",
+            " <TASK>",
+            " kvm_page_track_register_notifier+0x488/0x520 [kvm]",
+            " </TASK>",
+            "i915 0000:00:02.0: all is well again",
+        )
+        records = [Record(4, line) for line in lines]
+        self.assertEqual([finding.lines for finding in Scanner().scan("L1", records)], [lines[:-1]])
+        self.assertEqual(Scanner(["kvm_page_track_register_notifier"]).scan("L1", records), [])
+
     def test_each_kind_is_found(self) -> None:
         for line in (
             "WARNING: possible circular locking dependency detected",

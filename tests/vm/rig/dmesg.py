@@ -48,7 +48,7 @@ _TRACE_RE = re.compile(
     r"^(?: |RIP:|RSP:|R[A-Z0-9]{1,2}:|Code:|Call Trace:|</?[A-Z]+>|Modules linked in|CPU: |Hardware name|FS: |CS: |CR2|DR\d|PKRU"
     r"|Tainted|PGD |PTE |PMD |-+\[|#PF|Workqueue: |Sched_ext|Last Breaking|Stack:|WARNING: |BUG: |Oops|kernel BUG|invalid opcode"
     r"|irq event stamp|hardirqs|softirqs|stack backtrace|but task|which lock|the existing|other info|\*\*\* DEADLOCK"
-    r"|\d+ locks? held)"
+    r"|\d+ locks? held|locks held by|rcu_scheduler_active|\d+\.\d+\S* #\d+ |\S+:\d+ suspicious rcu_dereference|-{20,}$|$)"
 )
 _CUT_RE = re.compile(r"^-+\[ cut here")
 _PLACE_RE = re.compile(r"^(?:WARNING: |kernel BUG at )")
@@ -127,7 +127,8 @@ def _block_end(messages: Sequence[Record], start: int) -> int:
         said = range(end, min(limit, end + _SAID_LINES))
         end = next((place + 1 for place in said if _PLACE_RE.match(messages[place].text)), end)
     while end < limit:
-        text = messages[end].text
+        # Lockdep has empty lines in its messages, in front of what they say.
+        text = messages[end].text.lstrip("\n")
         if _END_RE.match(text):
             return end + 1
         if _CUT_RE.match(text) or not _TRACE_RE.match(text):
