@@ -248,6 +248,9 @@ impl Dispatcher {
 
     /// A virtual GPU goes, once i915 has nothing of it any more.
     pub(super) fn leave(&self, id: VgpuId) {
+        if self.try_leave(id) {
+            return;
+        }
         let Ok(gone) = Arc::pin_init(Completion::new(), GFP_KERNEL) else {
             // There is no memory for the way that sleeps.
             while !self.try_leave(id) {
