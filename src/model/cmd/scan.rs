@@ -166,6 +166,14 @@ impl<'a, P: Policy + ?Sized> Scanner<'a, P> {
         if head % 4 != 0 || tail % 4 != 0 || head >= size || tail >= size {
             return Err(Flaw::OutOfReach { address: start });
         }
+        let end = if head <= tail {
+            tail
+        } else {
+            size.saturating_add(tail)
+        };
+        let count = index(end.saturating_sub(head) / 4).min(MAX_WORDS);
+        let room = self.output.reserve(count, GFP_KERNEL);
+        room.map_err(|_| Flaw::Memory)?;
         let mut ring = Place::Ring {
             start,
             size,

@@ -165,7 +165,8 @@ impl<T> KVec<T> {
         self.elements.retain_mut(wanted);
     }
 
-    fn reserve(&mut self, additional: usize, _: flags::Flags) -> Result<(), AllocError> {
+    /// Makes room for more elements.
+    pub fn reserve(&mut self, additional: usize, _: flags::Flags) -> Result<(), AllocError> {
         if self.elements.capacity() - self.elements.len() >= additional {
             return Ok(());
         }
