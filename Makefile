@@ -24,7 +24,7 @@ help:
 	@echo 'make clippy   lint the sources; a warning is an error'
 	@echo 'make host     the device model in user space: its suites, properties, and a soak test'
 	@echo 'make bench    what an access costs in the device model'
-	@echo 'make bench-vm what an access costs in a virtual machine, beside the stock driver'
+	@echo 'make bench-vm what a virtual GPU costs in a virtual machine, beside the stock driver'
 	@echo 'make shares   four guests of different weight on a busy engine, and what share of it each gets'
 	@echo 'make escape   try to escape from virtual GPUs of both drivers, with a report of what came of each attack'
 	@echo 'make vm-debug our module on a kernel with KASAN and lockdep: raw requests, guests with work, hangs, attacks; an hour'

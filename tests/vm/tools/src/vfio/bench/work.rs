@@ -19,7 +19,7 @@ const MEMORY: u64 = FRAMES + FRAME_COUNT * PAGE + MIB;
 /// Sizes of what is audited; what counts is how much longer the larger one takes.
 const FEW: u64 = 4 << 10;
 const MANY: u64 = BATCH_ROOM / 2;
-const REPEATS: u64 = 4;
+const REPEATS: u64 = 20;
 /// Submissions after which no table has changed lately.
 const REST: u64 = 10;
 
