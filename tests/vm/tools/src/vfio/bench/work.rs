@@ -56,7 +56,11 @@ impl Bench {
     }
 
     /// How much longer it takes to submit more of something, for each KiB.
-    fn audit(&mut self, name: &'static str, make: impl Fn(&mut Driver, u64) -> Result<(), Failure>) -> Result<(), Failure> {
+    fn audit(
+        &mut self,
+        name: &'static str,
+        make: impl Fn(&mut Driver, u64) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
         let mut submit = |bytes| {
             // One alone is over too soon to be measured well.
             least(self.rounds * REPEATS, |_| {
