@@ -4,9 +4,11 @@
 import unittest
 
 from escape.arena import HOST_REGISTERS
+from escape.host import title
 from escape.judge import CONTAINED, FATAL, Limits, Observed
 from escape.report import Result, markdown, results
 from escape.themes import ATTACKS
+from rig.dmesg import Finding
 
 _OOPS = "Oops: 0000 [#1] SMP"
 _WARNING = "WARNING: gvt/mmio.c:129 at intel_vgpu_emulate_mmio_read"
@@ -34,6 +36,12 @@ class Judge(unittest.TestCase):
     def test_an_escape_is_worse_than_a_warning(self) -> None:
         self.assertEqual(self.verdict(findings=[_WARNING], foreign=[1]), "escaped")
         self.assertEqual(self.verdict(findings=[_WARNING]), "WARN")
+
+    def test_a_warning_is_known_by_its_place(self) -> None:
+        said = Finding("L1", ("---[ cut here ]---", "i915: drm_WARN_ON(port < 0)", _WARNING, "Call Trace:"))
+        self.assertEqual(title(said), _WARNING)
+        self.assertEqual(title(Finding("L1", (_OOPS, "Call Trace:"))), _OOPS)
+        self.assertEqual(self.verdict(findings=["Call Trace:"]), "WARN")
 
     def test_what_hangs_others(self) -> None:
         self.assertEqual(self.verdict(gone="the VMM hangs"), "hung")

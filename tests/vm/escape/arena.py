@@ -20,7 +20,7 @@ _MARK = 0xC0FF_EE11
 # interrupts, fences of the host, the blitter's and the display's.
 HOST_REGISTERS = (
     *(base | low for base in (g.RCS, g.VCS, g.VECS, g.BCS) for low in (0x80, 0x29C)),
-    *(0x9424, 0x9430, 0x4430C, 0x4F100, 0x4A00, 0x4AB8, 0x4094),
+    *(0x9424, 0x9430, 0x4430C, 0x4F100, 0x4A00, 0x4AB8),
     *(0x101008, 0x120010, 0x45400, 0x70180, 0x7019C),
 )
 # What batches without privilege may write: a list of registers, which are the guest's while it runs.

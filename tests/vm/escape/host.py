@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from rig.dmesg import Record, Scanner
+from rig.dmesg import Finding, Record, Scanner
 
 _CONTROL = Path("/dev/virtio-ports/emulated-gpu.control")
 _ADDRESS = 0x3F_FFFF_FFFF_F000
@@ -145,6 +145,11 @@ class Canary:
         return self._memory[:] == self._content
 
 
+def title(finding: Finding) -> str:
+    """The line that names a warning's place, where it is one, rather than what it was given to say."""
+    return next((line for line in finding.lines if line.startswith("WARNING: ")), finding.title)
+
+
 class Log:
     """The kernel log from now on."""
 
@@ -167,7 +172,7 @@ class Log:
                 lost = 1000  # the log was overrun
                 continue
             records.append(Record(int(head.split(",")[0]) & 7, text.split("\n")[0]))
-        return [finding.title for finding in self._scanner.scan("L1", records)], len(records) + lost
+        return [title(finding) for finding in self._scanner.scan("L1", records)], len(records) + lost
 
 
 def kernel_kib() -> int:
