@@ -91,7 +91,7 @@ struct State {
     queue: Queue,
     /// Rings when a period ends, if somebody waits for that.
     alarm: Alarm<Chime>,
-    /// What takes the engine away from work that is to end; there is none before it is wanted.
+    /// What takes the engine away from work that is to end; there is none unless it is wanted.
     pulse: Option<Pulse>,
     /// i915 is given nothing new: the machine is about to sleep.
     paused: bool,
@@ -105,6 +105,15 @@ struct State {
 struct Pulse {
     context: Context,
     last: Option<Pin<KBox<Request>>>,
+    /// When there should be another one if this was not enough, in nanoseconds.
+    until: u64,
+}
+
+impl Pulse {
+    /// Whether it is yet to come.
+    fn is_pending(&self) -> bool {
+        self.last.as_ref().is_some_and(|last| !last.is_done())
+    }
 }
 
 /// Work that i915 has.
@@ -124,6 +133,26 @@ struct Member {
     flights: KVec<Flight>,
     /// Somebody waits for it to have nothing.
     leaving: Option<Arc<Completion>>,
+}
+
+impl Member {
+    /// Whether i915 has yet to end what it has of a context that was banned.
+    fn outlives_ban(&self) -> bool {
+        let banned = self.context.as_ref().is_some_and(Context::is_banned);
+        let mut flights = self.flights.iter();
+        banned && flights.any(|flight| !flight.request.is_done())
+    }
+}
+
+/// For how long work that is to end may still take when the engine was taken from it, in nanoseconds; then it is taken
+/// once more.
+const PATIENCE: u64 = 1_000_000_000;
+/// After how many nanoseconds what failed for want of memory is tried again.
+const RETRY: u64 = 10_000_000;
+
+/// So many nanoseconds.
+fn delta(nanoseconds: u64) -> Delta {
+    Delta::from_nanos(i64::try_from(nanoseconds).unwrap_or(i64::MAX))
 }
 
 impl Dispatcher {
@@ -283,23 +312,60 @@ impl Dispatcher {
         let Some(context) = member.context.as_mut() else {
             return;
         };
+        // However often a guest resets its engine, once is enough.
+        if context.is_banned() {
+            return;
+        }
         context.ban();
-        // It is looked at when the engine changes contexts. If the work does not let the engine go, i915
-        // resets that. Without memory for this i915's own heartbeat does it, some seconds later.
+        self.interrupt(pulse);
+        self.kick();
+    }
+
+    /// Takes the engine from what has it. If that does not let it go, i915 resets the engine.
+    ///
+    /// A banned context is looked at when i915 puts it on the engine again, but not if it has not yet seen that it
+    /// was off: that is so when what took the engine away is done by then. So there are two requests, which
+    /// cannot be merged: when the first is done, it is the turn of the second.
+    fn interrupt(&self, pulse: &mut Option<Pulse>) {
+        if pulse.as_ref().is_some_and(Pulse::is_pending) {
+            return;
+        }
         if pulse.is_none() {
             let engine = self.engine();
-            *pulse = engine.and_then(|engine| {
-                let context = Context::new(&engine).ok()?;
-                Some(Pulse {
-                    context,
-                    last: None,
-                })
+            let context = engine.and_then(|engine| Context::new(&engine).ok());
+            *pulse = context.map(|context| Pulse {
+                context,
+                last: None,
+                until: 0,
             });
         }
         if let Some(pulse) = pulse {
-            let bell = self.bell.clone();
-            pulse.last = pulse.context.submit(&[], Urgency::Pulse, bell).ok();
+            let mut submit = |urgency| pulse.context.submit(&[], urgency, self.bell.clone());
+            // What the second waits for gets its priority in the same moment.
+            let both = submit(Urgency::Normal).and_then(|_| submit(Urgency::Pulse));
+            let patience = if both.is_ok() { PATIENCE } else { RETRY };
+            pulse.until = self.clock.now().saturating_add(patience);
+            pulse.last = both.ok();
         }
+    }
+
+    /// Sees to it that work which is to end does end. Returns for how long to wait with more, in nanoseconds, if it is
+    /// not the engine that is waited for.
+    fn see_off(&self, members: &[Member], pulse: &mut Option<Pulse>) -> Option<u64> {
+        let pending = |pulse: &Option<Pulse>| pulse.as_ref().is_some_and(Pulse::is_pending);
+        if pending(pulse) {
+            return None;
+        }
+        if !members.iter().any(Member::outlives_ban) {
+            *pulse = None;
+            return None;
+        }
+        let now = self.clock.now();
+        if pulse.as_ref().is_none_or(|pulse| pulse.until <= now) {
+            self.interrupt(pulse);
+        }
+        let left = |pulse: &Pulse| pulse.until.saturating_sub(now);
+        (!pending(pulse)).then(|| pulse.as_ref().map_or(RETRY, left))
     }
 
     fn engine(&self) -> Option<Engine<'_>> {
@@ -334,10 +400,6 @@ impl Dispatcher {
     pub(super) fn work(&self) {
         let mut state = self.state.lock();
         while self.finish(&mut state) | self.start(&mut state) {}
-        let last = state.pulse.as_ref().and_then(|pulse| pulse.last.as_ref());
-        if last.is_none_or(|last| last.is_done()) {
-            state.pulse = None;
-        }
         for member in state.members.iter_mut() {
             if member.flights.is_empty() {
                 // So that the engine can sleep.
@@ -414,6 +476,7 @@ impl Dispatcher {
             members,
             queue,
             alarm,
+            pulse,
             fresh,
             standings,
             paused,
@@ -443,8 +506,9 @@ impl Dispatcher {
                 true
             }
             Step::Wait(left) => {
-                let delta = |left| Delta::from_nanos(i64::try_from(left).unwrap_or(i64::MAX));
-                alarm.set(left.map(delta));
+                let off = self.see_off(members, pulse);
+                let first = [left, off].into_iter().flatten().min();
+                alarm.set(first.map(delta));
                 false
             }
         }
