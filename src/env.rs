@@ -211,6 +211,10 @@ impl HostPpgtt for Env<'_> {
         let _ = self.tracker.unwatch(gfn.raw());
     }
 
+    fn is_pressed(&self) -> bool {
+        self.session.device().is_pressed()
+    }
+
     fn forget_translations(&mut self) {
         let (_, awake) = self.awake();
         for register in TLB_REGISTERS {

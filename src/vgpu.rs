@@ -84,8 +84,10 @@ use kernel::{
 mod vmm;
 mod work;
 
-/// For how many milliseconds a withdrawal of guest memory waits for the state.
-const WITHDRAWAL_PATIENCE: usize = 500;
+/// For how many milliseconds a withdrawal of guest memory waits for the state; and for how many before who has that is
+/// to hurry.
+const WITHDRAWAL_PATIENCE: u32 = 500;
+const WITHDRAWAL_CALM: u32 = 100;
 
 /// A virtual GPU.
 #[pin_data]
@@ -96,6 +98,8 @@ pub(crate) struct Vgpu {
     state: Mutex<State>,
     /// How many withdrawals of guest memory wait for the state.
     withdrawals: Atomic<i32>,
+    /// How many of them have waited for long.
+    pressing: Atomic<i32>,
     /// The way of `mmap` to the aperture. The kernel calls that with the lock of the VMM's address
     /// space held, which whoever pins or copies guest memory takes under the lock of `state`.
     /// Nothing is done under this one but to look.
@@ -186,6 +190,7 @@ impl Vgpu {
             resolution: conf.resolution,
             state <- new_mutex!(state),
             withdrawals: Atomic::new(0),
+            pressing: Atomic::new(0),
             aperture <- new_mutex!(Some(aperture)),
             triggers <- Triggers::new(),
             dispatch,
@@ -537,6 +542,11 @@ impl Vgpu {
         self.state.lock()
     }
 
+    /// Whether a withdrawal of guest memory has waited for long.
+    pub(crate) fn is_pressed(&self) -> bool {
+        self.pressing.load(Acquire) > 0
+    }
+
     /// `length` bytes of guest memory at `start` are taken away: lets go of the pages in it.
     ///
     /// VFIO calls this with a lock held that others wait for while they hold the one that pinning
@@ -545,12 +555,20 @@ impl Vgpu {
     /// everybody else stands back meanwhile.
     pub(crate) fn withdraw(&self, start: u64, length: u64) {
         self.withdrawals.fetch_add(1, Full);
-        for _ in 0..WITHDRAWAL_PATIENCE {
+        let mut presses = false;
+        for waited in 0..WITHDRAWAL_PATIENCE {
             if let Some(mut state) = self.state.try_lock() {
                 state.withdraw(start, length, self.clock);
                 break;
             }
+            if waited == WITHDRAWAL_CALM {
+                presses = true;
+                self.pressing.fetch_add(1, Full);
+            }
             fsleep(Delta::from_millis(1));
+        }
+        if presses {
+            self.pressing.fetch_sub(1, Full);
         }
         self.withdrawals.fetch_sub(1, Full);
     }

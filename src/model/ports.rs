@@ -121,6 +121,9 @@ pub trait HostPpgtt {
     /// Takes one [`watch_frame`](Self::watch_frame) back.
     fn unwatch_frame(&mut self, gfn: Gfn);
 
+    /// Whether memory of the guest's is wanted back and that has waited for long: what takes its time gives up.
+    fn is_pressed(&self) -> bool;
+
     /// Makes the GPU forget what it remembers of tables and of frames that have no uses.
     fn forget_translations(&mut self);
 }

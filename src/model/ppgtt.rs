@@ -57,8 +57,13 @@ pub trait World: GuestMemory + HostPpgtt {}
 
 impl<T: GuestMemory + HostPpgtt + ?Sized> World for T {}
 
-/// There is no room for another table.
-struct Full;
+/// Why the shadows could not be made right.
+enum Stop {
+    /// There is no room for another table.
+    Full,
+    /// Memory is wanted back, and that has waited long enough.
+    Pressed,
+}
 
 /// How a context addresses memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,9 +115,9 @@ struct Space {
     stamp: u64,
     /// The guest has none any more; it goes with its last user.
     gone: bool,
-    /// The shadows were taken away while the GPU had a context that uses it; those at the top are kept
-    /// for that one.
-    emptied: bool,
+    /// When it was made. If all shadows were taken away since, those at the top were kept for the contexts
+    /// that the GPU has.
+    epoch: u32,
 }
 
 /// All address spaces of a vGPU.
@@ -169,7 +174,7 @@ impl Ppgtt {
     /// # Errors
     ///
     /// [`Flaw::Root`] if there is no table at the top; [`Flaw::Memory`] if there is no room for the
-    /// shadows.
+    /// shadows, or if memory is [wanted back](HostPpgtt::is_pressed) before they are right.
     pub fn prepare<W: World + ?Sized>(
         &mut self,
         roots: &Roots,
@@ -183,11 +188,10 @@ impl Ppgtt {
             let done = self
                 .find_or_add(kind, frames, world)
                 .and_then(|()| self.tables.sync(world));
-            if done.is_ok() {
-                break;
-            }
-            if !self.evict((kind, frames), world) {
-                return Err(Flaw::Memory);
+            match done {
+                Ok(()) => break,
+                Err(Stop::Full) if self.evict((kind, frames), world) => {}
+                Err(_) => return Err(Flaw::Memory),
             }
         }
         self.stamp = self.stamp.wrapping_add(1);
@@ -203,17 +207,14 @@ impl Ppgtt {
         }))
     }
 
-    /// Gives a use of an address space back.
-    pub fn release<W: World + ?Sized>(&mut self, roots: &Roots, world: &mut W) {
-        let (kind, frames) = (roots.kind(), roots.frames());
-        // One that was emptied comes first: its users are older than those of the one that came after.
-        let index = self.position(kind, &frames, true);
-        let index = index.or_else(|| self.position(kind, &frames, false));
+    /// Gives a use of an address space back that was taken in this [epoch](Self::epoch).
+    pub fn release<W: World + ?Sized>(&mut self, roots: &Roots, epoch: u32, world: &mut W) {
+        let index = self.position(roots.kind(), &roots.frames(), epoch);
         let Some(space) = index.and_then(|index| self.spaces.get_mut(index)) else {
             return;
         };
         space.users = space.users.saturating_sub(1);
-        if space.users == 0 && (space.gone || space.emptied) {
+        if space.users == 0 && (space.gone || space.epoch != self.epoch) {
             self.remove(index.unwrap_or(usize::MAX), world);
         }
     }
@@ -221,7 +222,7 @@ impl Ppgtt {
     /// The guest says that it has an address space no more.
     pub fn destroy<W: World + ?Sized>(&mut self, roots: &Roots, world: &mut W) {
         let (kind, frames) = (roots.kind(), roots.frames());
-        let Some(index) = self.position(kind, &frames, false) else {
+        let Some(index) = self.position(kind, &frames, self.epoch) else {
             return;
         };
         if let Some(space) = self.spaces.get_mut(index) {
@@ -246,47 +247,27 @@ impl Ppgtt {
     /// Takes all shadows away: a context that the GPU still has finds scratch pages. No frame has a use
     /// any more afterwards, and the GPU has forgotten what it remembered.
     pub fn clear<W: World + ?Sized>(&mut self, world: &mut W) {
-        let mut kept = [ShadowTable {
-            slot: u32::MAX,
-            address: 0,
-            level: Level::Top,
-        }; 64];
-        let mut count = 0usize;
-        for space in self.spaces.iter_mut() {
-            if space.users == 0 || space.emptied {
-                continue;
-            }
-            for (_, table) in space.tops.iter().flatten() {
-                if let Some(slot) = kept.get_mut(count) {
-                    *slot = *table;
-                    count = count.saturating_add(1);
+        for space in self.spaces.iter().filter(|space| space.users > 0) {
+            if space.epoch == self.epoch {
+                for (number, _) in space.tops.iter().flatten() {
+                    self.tables.keep(*number);
                 }
             }
         }
-        let kept = kept.get(..count).unwrap_or_default();
-        self.tables.clear(kept, world);
-        for space in self.spaces.iter_mut() {
-            if space.emptied {
-                continue;
-            }
-            space.emptied = true;
-            for top in &mut space.tops {
-                *top = top.filter(|(_, table)| kept.contains(table));
-            }
-        }
+        self.tables.clear(world);
         self.spaces.retain(|space| space.users > 0);
         self.epoch = self.epoch.wrapping_add(1);
         world.forget_translations();
     }
 
-    fn position(&self, kind: Kind, frames: &[Option<Gfn>; 4], emptied: bool) -> Option<usize> {
-        self.spaces.iter().position(|space| {
-            space.kind == kind && space.frames == *frames && space.emptied == emptied
-        })
+    fn position(&self, kind: Kind, frames: &[Option<Gfn>; 4], epoch: u32) -> Option<usize> {
+        self.spaces
+            .iter()
+            .position(|space| space.kind == kind && space.frames == *frames && space.epoch == epoch)
     }
 
     fn find(&mut self, kind: Kind, frames: &[Option<Gfn>; 4]) -> Option<&mut Space> {
-        let index = self.position(kind, frames, false)?;
+        let index = self.position(kind, frames, self.epoch)?;
         self.spaces.get_mut(index)
     }
 
@@ -295,14 +276,14 @@ impl Ppgtt {
         kind: Kind,
         frames: [Option<Gfn>; 4],
         world: &mut W,
-    ) -> Result<(), Full> {
+    ) -> Result<(), Stop> {
         if let Some(space) = self.find(kind, &frames) {
             // It came back before its last user had gone.
             space.gone = false;
             return Ok(());
         }
         if self.spaces.len() >= MAX_SPACES {
-            return Err(Full);
+            return Err(Stop::Full);
         }
         let mut space = Space {
             kind,
@@ -311,14 +292,14 @@ impl Ppgtt {
             users: 0,
             stamp: 0,
             gone: false,
-            emptied: false,
+            epoch: self.epoch,
         };
         let mut result = Ok(());
         for (top, gfn) in space.tops.iter_mut().zip(frames) {
             let Some(gfn) = gfn else { continue };
             match self.tables.take(gfn, kind, world) {
                 Ok(taken) => *top = Some(taken),
-                Err(full) => result = Err(full),
+                Err(stop) => result = Err(stop),
             }
         }
         let tops = space.tops;
@@ -328,7 +309,7 @@ impl Ppgtt {
         for (number, _) in tops.into_iter().flatten() {
             self.tables.drop_use(number, world);
         }
-        Err(Full)
+        Err(Stop::Full)
     }
 
     /// Makes room: takes away what was not used for the longest time. False if there is nothing.
@@ -352,14 +333,14 @@ impl Ppgtt {
         };
         let mut tops = space.tops.into_iter().flatten();
         while let Some((number, table)) = tops.next() {
-            if !space.emptied {
+            if space.epoch == self.epoch {
                 self.tables.drop_use(number, world);
                 continue;
             }
-            // Others may have been emptied with the same table at the top, and one can have it twice.
+            // Others may have been left with the same table at the top, and one can have it twice.
             let holds = |other: &Space| {
                 let mut tops = other.tops.iter().flatten();
-                other.emptied && tops.any(|(_, other)| *other == table)
+                other.epoch != self.epoch && tops.any(|(_, other)| *other == table)
             };
             let again = tops.clone().any(|(_, other)| other == table);
             if !again && !self.spaces.iter().any(holds) {

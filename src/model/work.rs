@@ -66,6 +66,7 @@ use image::{
     RING_WORDS, //
 };
 use job::{
+    Bounds,
     Job,
     Stage, //
 };
@@ -278,7 +279,11 @@ impl Work {
             let tail = same
                 .find(|job| job.context.is_same(context))
                 .map(|job| job.tail);
-            let made = Job::new(context, id, tail, &mut self.page, &mut self.ppgtt, parts);
+            let bounds = Bounds {
+                head: tail,
+                tail: None,
+            };
+            let made = Job::new(context, id, bounds, &mut self.page, &mut self.ppgtt, parts);
             let added = made.and_then(|job| {
                 count(&mut parts.registers.counters.submissions);
                 let words = u64::try_from(job.commands.len()).unwrap_or(0);
@@ -377,7 +382,8 @@ impl Work {
         let launched = engine.launched();
         let job = engine.jobs.get_mut(launched)?;
         if job.epoch != self.ppgtt.epoch() {
-            if let Err(flaw) = job.renew(&mut self.ppgtt, parts) {
+            let renewed = job.renew(id, &mut self.page, &mut self.ppgtt, parts);
+            if let Err(flaw) = renewed {
                 self.hang(id, flaw, parts, effects);
                 return None;
             }

@@ -303,6 +303,10 @@ impl HostPpgtt for FakeEnv {
         self.world.unwatch_frame(gfn);
     }
 
+    fn is_pressed(&self) -> bool {
+        self.world.is_pressed()
+    }
+
     fn forget_translations(&mut self) {
         self.world.forget_translations();
     }

@@ -70,8 +70,14 @@ mod gvt_ppgtt {
         fn submit(&mut self) -> Result<(), Flaw> {
             let [top, ..] = self.ppgtt.prepare(&roots(TOP), &mut self.world)?;
             self.top = top;
-            self.ppgtt.release(&roots(TOP), &mut self.world);
+            self.release(&roots(TOP));
             Ok(())
+        }
+
+        /// The GPU is through with something that it was given since the shadows were taken away last.
+        fn release(&mut self, roots: &Roots) {
+            let epoch = self.ppgtt.epoch();
+            self.ppgtt.release(roots, epoch, &mut self.world);
         }
 
         /// Writes an entry, as the guest does.
@@ -323,7 +329,7 @@ mod gvt_ppgtt {
         // The other one goes with its user.
         guest.ppgtt.destroy(&roots(other), &mut guest.world);
         assert_eq!(guest.ppgtt.tables(), 4);
-        guest.ppgtt.release(&roots(other), &mut guest.world);
+        guest.release(&roots(other));
         assert_eq!(guest.ppgtt.tables(), 0);
         assert!(guest.world.is_empty());
         Ok(())
@@ -378,12 +384,55 @@ mod gvt_ppgtt {
         assert_eq!(guest.world.uses(DATA), 0);
         assert!(!guest.world.is_watched(TABLE));
         assert_eq!(guest.world.forgotten, 1);
-        // The next one has new shadows.
+        // The next one has new shadows, and may be through first.
         let after = guest.ppgtt.prepare(&roots(TOP), &mut guest.world);
-        assert!(after.is_ok_and(|[new, ..]| new != top));
-        guest.ppgtt.release(&roots(TOP), &mut guest.world);
+        let [new, ..] = after.unwrap_or_default();
+        assert!(guest.world.has_table(top) && guest.world.has_table(new) && new != top);
+        guest.release(&roots(TOP));
+        assert!(guest.world.has_table(top));
+        guest.ppgtt.release(&roots(TOP), 0, &mut guest.world);
+        assert!(!guest.world.has_table(top));
         assert_eq!(guest.world.tables(), 4);
-        guest.ppgtt.release(&roots(TOP), &mut guest.world);
+        guest.ppgtt.clear(&mut guest.world);
+        assert!(guest.world.is_empty());
+        Ok(())
+    }
+
+    #[test]
+    fn what_the_gpu_has_stays_however_much_it_is() -> Result {
+        let mut guest = Guest::new()?;
+        let many = |number: u64| Roots {
+            addressing: Addressing::Legacy32,
+            pdps: [0, 1, 2, 3].map(|pdp| entry(0x1000 + number * 4 + pdp, 0)),
+        };
+        let count = 70;
+        let mut tops = KVec::new();
+        for number in 0..count {
+            let prepared = guest.ppgtt.prepare(&many(number), &mut guest.world);
+            for top in prepared.unwrap_or_default() {
+                tops.push(top, GFP_KERNEL)?;
+            }
+        }
+        guest.ppgtt.clear(&mut guest.world);
+        assert!(tops.iter().all(|top| guest.world.has_table(*top)));
+        for number in (0..count).rev() {
+            guest.ppgtt.release(&many(number), 0, &mut guest.world);
+        }
+        assert!(guest.world.is_empty());
+        Ok(())
+    }
+
+    #[test]
+    fn who_wants_memory_back_does_not_wait_for_all_tables() -> Result {
+        let mut guest = Guest::new()?;
+        guest.world.put(TABLE, 0, entry(DATA, ON));
+        guest.world.pressed = true;
+        assert_eq!(guest.submit(), Err(Flaw::Memory));
+        assert_eq!(guest.world.reads, 0);
+        assert_eq!(guest.world.uses(DATA), 0);
+        guest.world.pressed = false;
+        assert_eq!(guest.submit(), Ok(()));
+        assert_eq!(guest.page(0), Some((DATA, ON)));
         guest.ppgtt.clear(&mut guest.world);
         assert!(guest.world.is_empty());
         Ok(())
@@ -405,9 +454,9 @@ mod gvt_ppgtt {
         }
         guest.ppgtt.clear(&mut guest.world);
         assert_eq!(guest.world.tables(), 1);
-        guest.ppgtt.release(&twice, &mut guest.world);
+        guest.ppgtt.release(&twice, 0, &mut guest.world);
         assert_eq!(guest.world.tables(), 1);
-        guest.ppgtt.release(&once, &mut guest.world);
+        guest.ppgtt.release(&once, 0, &mut guest.world);
         assert!(guest.world.is_empty());
         Ok(())
     }
@@ -460,6 +509,8 @@ mod gvt_ppgtt {
                 (state >> 11) % below
             };
             let mut has_64k = false;
+            // What the GPU has: with which roots, since when, and what is at the top.
+            let mut held = KVec::new();
             for _ in 0..400 {
                 // Few frames and few entries, so that everything meets everything.
                 let gfn = FIRST + random(6);
@@ -479,6 +530,12 @@ mod gvt_ppgtt {
                         has_64k = !has_64k;
                         guest.ppgtt.set_64k(has_64k, &mut guest.world);
                     }
+                    16 if !held.is_empty() => {
+                        let at = usize::try_from(random(1 << 32)).unwrap_or(0) % held.len();
+                        if let Ok((gfn, epoch, _)) = held.remove(at) {
+                            guest.ppgtt.release(&roots(gfn), epoch, &mut guest.world);
+                        }
+                    }
                     _ => {
                         let tops = guest.ppgtt.prepare(&roots(gfn), &mut guest.world);
                         let [top, ..] = tops.unwrap_or_default();
@@ -488,9 +545,13 @@ mod gvt_ppgtt {
                         }
                         assert!(guest.world.is_sound());
                         assert!(guest.world.is_clean());
-                        guest.ppgtt.release(&roots(gfn), &mut guest.world);
+                        held.push((gfn, guest.ppgtt.epoch(), top), GFP_KERNEL)?;
                     }
                 }
+                assert!(held.iter().all(|(.., top)| guest.world.has_table(*top)));
+            }
+            for (gfn, epoch, _) in held.iter() {
+                guest.ppgtt.release(&roots(*gfn), *epoch, &mut guest.world);
             }
             guest.ppgtt.clear(&mut guest.world);
             assert!(guest.world.is_empty());

@@ -407,6 +407,47 @@ mod gvt_work {
     }
 
     #[test]
+    fn what_waits_while_shadows_are_taken_away_gets_others() -> Result {
+        let mut worker = Worker::new()?;
+        let other = worker.other_root();
+        worker.ring(CONTEXT_A, &[LOAD, BCS | 0x270, other, ARB_CHECK]);
+        worker.submit(&[(CONTEXT_A, 7)])?;
+        worker.withdraw();
+        let commands = worker.launch().ok_or(EINVAL)?;
+        // At the start, and after the command.
+        let start = worker.image.words.get(51).copied().unwrap_or(0);
+        let later = commands.get(5).copied().unwrap_or(0);
+        assert!(worker.guest.has_table(start) && worker.guest.has_table(later));
+        assert_ne!(start, later);
+        assert_eq!(worker.machine.vgpu.shadows().0, 2);
+        worker.complete(true);
+        assert_eq!(worker.state(CONTEXT_A, HEAD), 16);
+        worker.reset();
+        assert!(worker.guest.is_empty());
+        Ok(())
+    }
+
+    #[test]
+    fn what_cannot_get_others_hangs_and_gives_back_once() -> Result {
+        let mut worker = Worker::new()?;
+        worker.ring(CONTEXT_A, &[ARB_CHECK]);
+        worker.ring(CONTEXT_B, &[ARB_CHECK]);
+        worker.submit(&[(CONTEXT_A, 7), (CONTEXT_B, 8)])?;
+        assert!(worker.launch().is_some());
+        let running = worker.image.words.get(51).copied().unwrap_or(0);
+        worker.withdraw();
+        worker.complete(true);
+        // The guest's root is none any more, so that the other one cannot be looked at.
+        worker.set_state(CONTEXT_B, 51, 0);
+        assert!(worker.launch().is_none());
+        assert_eq!(worker.machine.vgpu.shadows().0, 0);
+        assert!(!worker.guest.has_table(running));
+        worker.reset();
+        assert!(worker.guest.is_empty());
+        Ok(())
+    }
+
+    #[test]
     fn batches_in_the_ggtt_run_too() -> Result {
         let mut worker = Worker::new()?;
         worker.put(BATCH, &[STORE, RING, 0, 3, END]);

@@ -45,6 +45,7 @@ use crate::{
     world::{
         World,
         FIRST, //
+        TABLES,
     },
 };
 
@@ -72,6 +73,11 @@ impl Outside {
     /// Whether nothing is in use.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Whether there is a shadow table at an address of which this is the lower half.
+    pub(crate) fn has_table(&self, low: u32) -> bool {
+        self.0.has_table(TABLES | u64::from(low))
     }
 }
 
@@ -138,6 +144,10 @@ impl HostPpgtt for Outside {
 
     fn unwatch_frame(&mut self, gfn: Gfn) {
         self.0.unwatch_frame(gfn);
+    }
+
+    fn is_pressed(&self) -> bool {
+        self.0.is_pressed()
     }
 
     fn forget_translations(&mut self) {
@@ -427,6 +437,11 @@ impl Worker {
     /// The guest resets the blitter.
     pub(crate) fn reset_engine(&mut self) -> Result {
         self.set(0x941c, 1 << 3)
+    }
+
+    /// All shadows are taken away, as memory is of which nothing is used.
+    pub(crate) fn withdraw(&mut self) {
+        self.machine.vgpu.withdraw(0, 4096, &mut self.guest);
     }
 
     /// `VFIO_DEVICE_RESET`.

@@ -21,7 +21,7 @@ pub(crate) const FIRST: u64 = 0x100;
 pub(crate) const FRAMES: u64 = 32;
 
 /// Where the GPU finds shadow tables, and frames of the guest's.
-const TABLES: u64 = 0x10_0000_0000;
+pub(crate) const TABLES: u64 = 0x10_0000_0000;
 const MEMORY: u64 = 0x20_0000_0000;
 const ENTRIES: usize = 512;
 
@@ -45,6 +45,8 @@ pub(crate) struct World {
     pub(crate) reads: u32,
     /// How often the GPU was told to forget.
     pub(crate) forgotten: u32,
+    /// Memory is wanted back.
+    pub(crate) pressed: bool,
     /// Set by anything that a correct model does not do.
     broken: bool,
 }
@@ -73,6 +75,7 @@ impl World {
             traps: 0,
             reads: 0,
             forgotten: 0,
+            pressed: false,
             broken: false,
         })
     }
@@ -141,6 +144,11 @@ impl World {
     fn shadow(&self, address: u64) -> Option<&Shadow> {
         let slot = address.checked_sub(TABLES)? / 4096;
         self.shadows.get(number(slot))?.as_ref()
+    }
+
+    /// Whether there is a shadow table at an address.
+    pub(crate) fn has_table(&self, address: u64) -> bool {
+        self.shadow(address).is_some()
     }
 
     /// What the GPU finds for a page, from a table of this level on: the frame, and the bits.
@@ -317,6 +325,10 @@ impl HostPpgtt for World {
             Some(count) if *count > 0 => *count = count.wrapping_sub(1),
             _ => self.broken = true,
         }
+    }
+
+    fn is_pressed(&self) -> bool {
+        self.pressed
     }
 
     fn forget_translations(&mut self) {

@@ -29,6 +29,8 @@ pub(super) struct Node {
     held: [u64; ENTRIES / 64],
     /// Writes of the guest's are told.
     pub(super) watched: bool,
+    /// Its shadow outlives it.
+    pub(super) kept: bool,
     pub(super) temper: Temper,
 }
 
@@ -109,6 +111,7 @@ impl Node {
             entries,
             held: [0; ENTRIES / 64],
             watched: false,
+            kept: false,
             temper: Temper::default(),
         };
         Ok(KBox::new(node, GFP_KERNEL_ACCOUNT)?)

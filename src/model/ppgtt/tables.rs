@@ -18,7 +18,7 @@ use super::{
     },
     node::Node,
     set::Set,
-    Full,
+    Stop,
     World, //
 };
 use crate::{
@@ -92,16 +92,16 @@ impl Tables {
     ///
     /// # Errors
     ///
-    /// [`Full`] if there is no room for another one.
+    /// [`Stop`] if there is no room for another one.
     pub(super) fn take<W: World + ?Sized>(
         &mut self,
         gfn: Gfn,
         kind: Kind,
         world: &mut W,
-    ) -> Result<(u32, ShadowTable), Full> {
+    ) -> Result<(u32, ShadowTable), Stop> {
         if let Some(number) = self.numbers.get(&(gfn, kind)).copied() {
-            let node = self.node_mut(number).ok_or(Full)?;
-            node.uses = node.uses.checked_add(1).ok_or(Full)?;
+            let node = self.node_mut(number).ok_or(Stop::Full)?;
+            node.uses = node.uses.checked_add(1).ok_or(Stop::Full)?;
             let table = node.table;
             if !node.watched {
                 // It may have been given up; whoever leads to it anew believes that it is a table.
@@ -110,14 +110,14 @@ impl Tables {
             return Ok((number, table));
         }
         if self.count() >= MAX_TABLES {
-            return Err(Full);
+            return Err(Stop::Full);
         }
-        let table = world.new_table(kind.level()).map_err(|_| Full)?;
+        let table = world.new_table(kind.level()).map_err(|_| Stop::Full)?;
         match self.add(gfn, kind, table) {
             Ok(number) => Ok((number, table)),
             Err(_) => {
                 world.free_table(table);
-                Err(Full)
+                Err(Stop::Full)
             }
         }
     }
@@ -246,16 +246,23 @@ impl Tables {
         }
     }
 
-    /// Takes all shadows away. Where the GPU may still be in one of `kept`, it finds scratch pages from
-    /// now on; these are left to the caller.
-    pub(super) fn clear<W: World + ?Sized>(&mut self, kept: &[ShadowTable], world: &mut W) {
+    /// The GPU may be in this one when all are taken away.
+    pub(super) fn keep(&mut self, number: u32) {
+        if let Some(node) = self.node_mut(number) {
+            node.kept = true;
+        }
+    }
+
+    /// Takes all shadows away. Where the GPU may still be in one, it finds scratch pages from now on; those that
+    /// are to be [kept](Self::keep) are left to the caller.
+    pub(super) fn clear<W: World + ?Sized>(&mut self, world: &mut W) {
         for slot in 0..self.nodes.len() {
             let Some(mut node) = self.nodes.get_mut(slot).and_then(Option::take) else {
                 continue;
             };
             // No others are released by way of this one: all go anyway.
             self.forget(&mut node, world);
-            if !kept.contains(&node.table) {
+            if !node.kept {
                 world.free_table(node.table);
             }
         }
@@ -286,10 +293,14 @@ impl Tables {
     ///
     /// # Errors
     ///
-    /// [`Full`] if there is no room for another table. What was not looked at will be the next time.
-    pub(super) fn sync<W: World + ?Sized>(&mut self, world: &mut W) -> Result<(), Full> {
+    /// [`Stop`]. What was not looked at will be the next time.
+    pub(super) fn sync<W: World + ?Sized>(&mut self, world: &mut W) -> Result<(), Stop> {
         self.pending.take_all(&mut self.hot);
         while let Some(number) = self.pending.take_first() {
+            if world.is_pressed() {
+                self.pending.insert(number);
+                return Err(Stop::Pressed);
+            }
             let slot = usize::try_from(number).ok();
             // Out of its place, so that others can be changed meanwhile; none of them leads here, as
             // all are of lower levels.
@@ -304,7 +315,7 @@ impl Tables {
             }
             if looked.is_err() {
                 self.pending.insert(number);
-                return Err(Full);
+                return looked;
             }
             if lasting {
                 self.hot.insert(number);
@@ -315,7 +326,7 @@ impl Tables {
     }
 
     /// Lets the shadow follow its table.
-    fn look_at<W: World + ?Sized>(&mut self, node: &mut Node, world: &mut W) -> Result<(), Full> {
+    fn look_at<W: World + ?Sized>(&mut self, node: &mut Node, world: &mut W) -> Result<(), Stop> {
         if let Kind::Block(bits) = node.kind {
             fill_block(node, bits.into(), world);
             return Ok(());
@@ -350,7 +361,7 @@ impl Tables {
         node: &mut Node,
         page: &[u64],
         world: &mut W,
-    ) -> Result<(usize, usize), Full> {
+    ) -> Result<(usize, usize), Stop> {
         let (mut new, mut bad) = (0usize, 0usize);
         let step = step_of(node.kind);
         for (first, block) in (0usize..).step_by(BLOCK).zip(page.chunks(BLOCK)) {
@@ -386,7 +397,7 @@ impl Tables {
         old: u64,
         target: Target,
         world: &mut W,
-    ) -> Result<(), Full> {
+    ) -> Result<(), Stop> {
         let entry = match target {
             Target::Table { gfn, kind, bits } => {
                 let (_, table) = self.take(gfn, kind, world)?;

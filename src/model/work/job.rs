@@ -66,6 +66,15 @@ pub(super) enum Stage {
     Launched,
 }
 
+/// Where in the ring the commands of a job are, as far as that is not what the guest's image says.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Bounds {
+    /// Where they start.
+    pub(super) head: Option<u32>,
+    /// Where they end.
+    pub(super) tail: Option<u32>,
+}
+
 /// The workaround batches of a context, one behind the other.
 pub(super) struct Workarounds {
     pub(super) words: KVVec<u32>,
@@ -95,6 +104,8 @@ pub(super) struct Job {
     pub(super) control: u32,
     pub(super) timestamp: u32,
     pub(super) blitter: u32,
+    /// Where in the ring its commands start.
+    first: u32,
     /// What the registers of the ring are when it is done.
     pub(super) head: u32,
     pub(super) tail: u32,
@@ -127,8 +138,7 @@ impl State {
 }
 
 impl Job {
-    /// Looks at what a context has to do. `queued_tail` is where the ring of the same context ends that
-    /// was submitted before and is not done.
+    /// Looks at what a context has to do.
     ///
     /// # Errors
     ///
@@ -136,7 +146,7 @@ impl Job {
     pub(super) fn new(
         context: Descriptor,
         engine: EngineId,
-        queued_tail: Option<u32>,
+        bounds: Bounds,
         page: &mut Page,
         ppgtt: &mut Ppgtt,
         parts: &mut Parts<'_>,
@@ -158,8 +168,8 @@ impl Job {
             return Err(flaw);
         }
         let guest_head = state.get(place::HEAD);
-        let head = queued_tail.unwrap_or(guest_head & HEAD_OFFSET);
-        let tail = state.get(place::TAIL) & TAIL_OFFSET;
+        let head = bounds.head.unwrap_or(guest_head & HEAD_OFFSET);
+        let tail = bounds.tail.unwrap_or(state.get(place::TAIL) & TAIL_OFFSET);
 
         let job = Self {
             stage: Stage::Queued,
@@ -176,6 +186,7 @@ impl Job {
             control: state.get(place::CONTROL),
             timestamp: state.get(place::TIMESTAMP),
             blitter: state.get(place::BLITTER),
+            first: head,
             head: 0,
             tail,
             start,
@@ -202,23 +213,32 @@ impl Job {
         }
     }
 
-    /// Takes other shadows, as those that it had are no more.
+    /// Looks at it once more, as the shadows that it was to have are no more, and takes others.
     ///
     /// # Errors
     ///
-    /// As for [`Ppgtt::prepare`]; the use that it had of them is given back all the same.
-    pub(super) fn renew(&mut self, ppgtt: &mut Ppgtt, parts: &mut Parts<'_>) -> Result<(), Flaw> {
-        ppgtt.release(&self.roots, &mut *parts.env);
-        self.shadow = ppgtt.prepare(&self.roots, &mut *parts.env)?;
-        self.epoch = ppgtt.epoch();
+    /// As for [`Job::new`]; it is as it was then.
+    pub(super) fn renew(
+        &mut self,
+        engine: EngineId,
+        page: &mut Page,
+        ppgtt: &mut Ppgtt,
+        parts: &mut Parts<'_>,
+    ) -> Result<(), Flaw> {
+        let bounds = Bounds {
+            head: Some(self.first),
+            tail: Some(self.tail),
+        };
+        let mut new = Self::new(self.context, engine, bounds, page, ppgtt, parts)?;
+        core::mem::swap(self, &mut *new);
+        new.give_back(ppgtt, parts);
         Ok(())
     }
 
     /// Gives back what it has of the page tables.
     pub(super) fn give_back(&mut self, ppgtt: &mut Ppgtt, parts: &mut Parts<'_>) {
-        ppgtt.release(&self.roots, &mut *parts.env);
-        for roots in self.later_roots.iter() {
-            ppgtt.release(roots, &mut *parts.env);
+        for roots in Iterator::chain([self.roots].iter(), self.later_roots.iter()) {
+            ppgtt.release(roots, self.epoch, &mut *parts.env);
         }
     }
 

@@ -49,6 +49,8 @@ pub struct Env {
     clock: u32,
     /// What time it is, in nanoseconds.
     pub now: u64,
+    /// Memory is wanted back.
+    pub pressed: bool,
 }
 
 impl Env {
@@ -68,6 +70,7 @@ impl Env {
             more: HashMap::new(),
             clock: 0,
             now: 0,
+            pressed: false,
         }
     }
 
@@ -97,6 +100,12 @@ impl Env {
     /// The frame is another one: nobody watches it.
     pub fn forget_watches(&mut self, gfn: Gfn) {
         self.watches.remove(&gfn);
+    }
+
+    /// Whether there is a shadow table at an address.
+    pub fn has_table(&self, address: u64) -> bool {
+        let slot = address.checked_sub(TABLES).map(|offset| u32::try_from(offset / 4096));
+        matches!(slot, Some(Ok(slot)) if self.tables.contains_key(&slot))
     }
 
     /// The frame that the GPU finds for a page, from a shadow table of this level on.
@@ -307,6 +316,10 @@ impl HostPpgtt for Env {
     fn unwatch_frame(&mut self, gfn: Gfn) {
         let count = self.watches.get_mut(&gfn).filter(|count| **count > 0);
         *count.unwrap_or_else(|| panic!("nobody watches {gfn:?}")) -= 1;
+    }
+
+    fn is_pressed(&self) -> bool {
+        self.pressed
     }
 
     fn forget_translations(&mut self) {}

@@ -1,17 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Any writes to page tables: after each submission every shadow is what the guest's tables say, to the frame.
+//! Any writes to page tables: after each submission every shadow is what the guest's tables say, to the frame, and what
+//! the GPU has at the top stays until it is through.
 
 #![no_main]
 
 use exercise::{Env, Source};
 use gvt_model::addr::{Gfn, GmRange};
-use gvt_model::ppgtt::{Addressing, Ppgtt, Roots};
+use gvt_model::ports::HostPpgtt;
+use gvt_model::ppgtt::{entry::Level, Addressing, Ppgtt, Roots};
 use libfuzzer_sys::fuzz_target;
 
 /// Frames with tables; of two that follow one another the second one is no memory.
 const FIRST: u64 = 0x1000;
 const FRAMES: u64 = 8;
+
+/// What the GPU has.
+struct Use {
+    roots: Roots,
+    epoch: u32,
+    tops: [u64; 4],
+}
+
+impl Use {
+    fn check(&self, env: &Env) {
+        for top in self.tops.iter().filter(|top| **top != 0 && **top != env.scratch_table(Level::Directory)) {
+            assert!(env.has_table(*top), "{top:#x} of {:x?} is gone", self.roots);
+        }
+    }
+}
 
 fuzz_target!(|script: &[u8]| {
     let mut env = Env::new(GmRange::new(64 << 20, 64 << 20).expect("a range"));
@@ -21,7 +38,7 @@ fuzz_target!(|script: &[u8]| {
     }
     let mut source = Source::new(script);
     let mut has_64k = false;
-    let mut held: Vec<Roots> = Vec::new();
+    let mut held: Vec<Use> = Vec::new();
     while !source.is_empty() {
         let gfn = FIRST + 2 * u64::from(source.byte() % FRAMES as u8);
         let index = u64::from(source.byte() % 20);
@@ -45,8 +62,9 @@ fuzz_target!(|script: &[u8]| {
                 ppgtt.removed(gfn, 1);
             }
             186..=200 => {
-                if let Some(roots) = held.pop() {
-                    ppgtt.release(&roots, &mut env);
+                if !held.is_empty() {
+                    let done = held.swap_remove(usize::from(source.byte()) % held.len());
+                    ppgtt.release(&done.roots, done.epoch, &mut env);
                 }
             }
             kind => {
@@ -57,6 +75,7 @@ fuzz_target!(|script: &[u8]| {
                     ppgtt.destroy(&roots, &mut env);
                     continue;
                 }
+                env.pressed = source.byte() < 20;
                 let Ok(tops) = ppgtt.prepare(&roots, &mut env) else { continue };
                 for page in (0..20).flat_map(|n| [n, n * 512, n * 512 + 5, n * 512 * 512]) {
                     let level = if addressing == Addressing::Legacy48 { 3 } else { 1 };
@@ -64,12 +83,13 @@ fuzz_target!(|script: &[u8]| {
                     assert_eq!(found, env.guest_walk(gfn, level, page, has_64k), "page {page:#x} of {roots:x?}");
                 }
                 env.check_tables();
-                held.push(roots);
+                held.push(Use { roots, epoch: ppgtt.epoch(), tops });
             }
         }
+        held.iter().for_each(|held| held.check(&env));
     }
-    for roots in held {
-        ppgtt.release(&roots, &mut env);
+    for Use { roots, epoch, .. } in held {
+        ppgtt.release(&roots, epoch, &mut env);
     }
     ppgtt.clear(&mut env);
     env.check_empty();
