@@ -661,6 +661,23 @@ mod gvt_cmd {
         Ok(())
     }
 
+    /// What is put in the place of a command is longer than it, and counts.
+    #[test]
+    fn a_submission_has_room_for_what_is_put_in() -> Result {
+        for command in [[STORE_INDEX, 0x80, 5], [LOAD, 0x2270, 1]] {
+            let mut run = Run::new()?;
+            let mut at = BATCH;
+            while at < OWN_END - 24 {
+                run.guest.put(at, &command);
+                at += 12;
+            }
+            run.guest.put(at, &[START, BATCH, 0]);
+            assert_eq!(run.ring(&[START, BATCH, 0]), Err(Flaw::Budget));
+            assert!(run.output.len() <= MAX_WORDS);
+        }
+        Ok(())
+    }
+
     #[test]
     fn a_flip_is_one_of_any_plane() -> Result {
         let mut run = Run::on(EngineId::Bcs0)?;

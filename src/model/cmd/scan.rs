@@ -25,7 +25,8 @@ use crate::{
     platform::Platform, //
 };
 
-/// The most words of commands that one submission can have, with all batches in the GGTT.
+/// The most words of commands that one submission can have, with all batches in the GGTT and with what is
+/// put in the place of some of them.
 pub const MAX_WORDS: usize = 128 * 1024;
 /// The most batches in the GGTT that one submission can start: each costs little to name and a page to
 /// read.
@@ -44,6 +45,12 @@ fn index(words: u64) -> usize {
 
 fn words(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+/// Takes so many words from what a submission can have.
+fn take(left: &mut usize, count: usize) -> Result<(), Flaw> {
+    *left = left.checked_sub(count).ok_or(Flaw::Budget)?;
+    Ok(())
 }
 
 /// A page of the guest's graphics memory, copied.
@@ -239,7 +246,7 @@ impl<'a, P: Policy + ?Sized> Scanner<'a, P> {
         let piece = page.get(inside..end).unwrap_or_default();
         let (free, next) = self::free(piece, self.engine, self.platform)?;
         if free > 0 {
-            self.words_left = self.words_left.checked_sub(free).ok_or(Flaw::Budget)?;
+            take(&mut self.words_left, free)?;
             let piece = piece.get(..free).unwrap_or_default();
             let put = self.output.extend_from_slice(piece, GFP_KERNEL);
             put.map_err(|_| Flaw::Memory)?;
@@ -285,6 +292,7 @@ impl<'a, P: Policy + ?Sized> Scanner<'a, P> {
     }
 
     fn put(&mut self, words: &[u32]) -> Result<(), Flaw> {
+        take(&mut self.words_left, words.len())?;
         let put = self.output.extend_from_slice(words, GFP_KERNEL);
         put.map_err(|_| Flaw::Memory)
     }
@@ -301,7 +309,7 @@ impl<'a, P: Policy + ?Sized> Scanner<'a, P> {
 
     /// Copies the words of a command.
     fn copy(&mut self, place: &mut Place, count: usize, header: u32) -> Result<(), Flaw> {
-        self.words_left = self.words_left.checked_sub(count).ok_or(Flaw::Budget)?;
+        take(&mut self.words_left, count)?;
         let mut left = words(count);
         while left > 0 {
             let (address, follow) = place.next();

@@ -103,7 +103,7 @@ fuzz_target!(|script: &[u8]| {
     } else {
         scanner.ring(START, 0x1000, head.into(), tail.into())
     };
-    assert!(output.len() <= MAX_WORDS * 8);
+    assert!(output.len() <= MAX_WORDS);
     if looked.is_ok() && !workarounds {
         let base = engine.mmio_base();
         check(&output, engine, platform, &owns, &|register| is_open(base, register));
