@@ -244,7 +244,7 @@ impl<'a, P: Policy + ?Sized> Scanner<'a, P> {
         let page = self.page.at(address, self.policy)?;
         let end = inside.saturating_add(index(follow)).min(page.len());
         let piece = page.get(inside..end).unwrap_or_default();
-        let (free, next) = self::free(piece, self.engine, self.platform)?;
+        let (free, next) = self::free(piece, self.engine, self.platform, level)?;
         if free > 0 {
             take(&mut self.words_left, free)?;
             let piece = piece.get(..free).unwrap_or_default();
@@ -344,11 +344,15 @@ fn free(
     piece: &[u32],
     engine: EngineId,
     platform: Platform,
+    level: Level,
 ) -> Result<(usize, Option<Next>), Flaw> {
     let mut free = 0usize;
     while let Some(header) = piece.get(free).copied() {
         let unknown = Flaw::Command { header };
         let command = Command::find(header, engine, platform).ok_or(unknown)?;
+        if level == Level::Workaround && !command.is_workaround(header) {
+            return Err(unknown);
+        }
         let length = command.length(header).ok_or(Flaw::Length { header })?;
         let length = index(length.into());
         let end = free.saturating_add(length);

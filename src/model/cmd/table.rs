@@ -172,6 +172,35 @@ impl Command {
         }
     }
 
+    /// Whether a workaround batch may have it. Such a batch runs while a context is loaded, and where it does not
+    /// end, i915 loads the context again for ever. So there are only the commands of such batches that drivers
+    /// have: those that move a value, flush, or set up the pools of execution units.
+    pub(super) fn is_workaround(&self, header: u32) -> bool {
+        match self.rule {
+            Rule::Free => header >> 23 == mi::NOOP || header >> 16 == media::POOL_STATE,
+            Rule::ArbOnOff
+            | Rule::BatchEnd
+            | Rule::LoadRegisterImm
+            | Rule::LoadRegisterReg
+            | Rule::LoadRegisterMem
+            | Rule::StoreRegisterMem
+            | Rule::StoreDataImm
+            | Rule::StoreDataIndex
+            | Rule::CopyMemMem
+            | Rule::PipeControl => true,
+            Rule::FreeOnGen9
+            | Rule::Drop
+            | Rule::Refused
+            | Rule::GlobalRefused
+            | Rule::UserInterrupt
+            | Rule::BatchStart
+            | Rule::DisplayFlip
+            | Rule::SemaphoreWait
+            | Rule::FlushDw
+            | Rule::Atomic => false,
+        }
+    }
+
     /// Every command, with a header of it whose other bits are 0.
     pub fn all() -> impl Iterator<Item = (u32, &'static Self)> {
         let of = |opcodes: &'static [u32], shift: u32, find: fn(u32) -> Option<&'static Self>| {

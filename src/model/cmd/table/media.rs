@@ -5,6 +5,9 @@
 use super::engines::RENDER;
 use super::{commands, Command, Length, Rule};
 
+/// MEDIA_POOL_STATE.
+pub(super) const POOL_STATE: u32 = 0x7005;
+
 commands! {
     /// The command with this opcode.
     find, OPCODES:

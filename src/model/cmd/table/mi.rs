@@ -5,6 +5,9 @@
 use super::engines::{ALL, RENDER, RENDER_AND_COPY};
 use super::{commands, Command, Length, Rule};
 
+/// MI_NOOP.
+pub(super) const NOOP: u32 = 0x0;
+
 commands! {
     /// The command with this opcode.
     find, OPCODES:
