@@ -39,6 +39,7 @@ mod opregion;
 mod plane;
 mod ppgtt;
 mod registers;
+mod render;
 mod sched;
 mod timing;
 mod turns;

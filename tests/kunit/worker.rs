@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A guest that submits work to the blitter, and a host that runs it.
+//! A guest that submits work to an engine, and a host that runs it.
 
 use gvt_model::{
     addr::{
@@ -57,10 +57,11 @@ pub(crate) const RING: u32 = LOW + 0x1000;
 pub(crate) const CONTEXT_A: u32 = LOW + 0x2000;
 pub(crate) const CONTEXT_B: u32 = LOW + 0x4000;
 pub(crate) const BATCH: u32 = LOW + 0x6000;
+/// Where the host's copy of workaround batches is.
+pub(crate) const WORKAROUNDS: u32 = 0xf000;
 const TOP: u64 = FIRST + 8;
 const OTHER_TOP: u64 = FIRST + 9;
 
-const BCS: u32 = 0x2_2000;
 const WINDOW: u64 = 8 * MB;
 const LOAD: u32 = 0x22 << 23 | 1;
 const END: u32 = 0x0a << 23;
@@ -174,6 +175,8 @@ impl Clock for Outside {
 /// The image of the host's context.
 pub(crate) struct Image {
     pub(crate) words: KVVec<u32>,
+    /// The workaround batches, of which the first is at [`WORKAROUNDS`].
+    pub(crate) workarounds: KVVec<u32>,
 }
 
 impl ContextImage for Image {
@@ -190,12 +193,14 @@ impl ContextImage for Image {
         }
     }
 
-    fn put_workarounds(&mut self, _: &[u32]) -> u32 {
-        0xf000
+    fn put_workarounds(&mut self, words: &[u32]) -> u32 {
+        self.workarounds.clear();
+        let _ = self.workarounds.extend_from_slice(words, GFP_KERNEL);
+        WORKAROUNDS
     }
 }
 
-/// The vGPU, whose guest drives the blitter.
+/// The vGPU.
 pub(crate) struct Machine {
     pub(crate) vgpu: KBox<Vgpu>,
     registers: RegisterMap,
@@ -203,6 +208,8 @@ pub(crate) struct Machine {
 
 /// Both sides.
 pub(crate) struct Worker {
+    /// The engine that the guest drives.
+    engine: EngineId,
     pub(crate) machine: Machine,
     pub(crate) guest: Outside,
     pub(crate) image: Image,
@@ -212,23 +219,33 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Execution lists are on.
+    /// Execution lists of the blitter are on.
     pub(crate) fn new() -> Result<Self> {
-        let mut worker = Self::disabled()?;
+        Self::on(registers()?, EngineId::Bcs0)
+    }
+
+    /// Those of an engine of any GPU are.
+    pub(crate) fn on(registers: RegisterMap, engine: EngineId) -> Result<Self> {
+        let mut worker = Self::off(registers, engine)?;
         worker.enable()?;
         Ok(worker)
     }
 
-    /// They are not.
+    /// Those of the blitter are not.
     pub(crate) fn disabled() -> Result<Self> {
+        Self::off(registers()?, EngineId::Bcs0)
+    }
+
+    fn off(registers: RegisterMap, engine: EngineId) -> Result<Self> {
+        let base = engine.mmio_base();
         let host = HostConfig::new(7)?;
         let vgpu = Vgpu::new(&setup(&host)?)?;
         let mut fresh = KVVec::zeroed(1024, GFP_KERNEL)?;
         let state = [
             LOAD + 2,
-            0x2_2600,
+            base | 0x600,
             1,
-            0x2_2028,
+            base | 0x28,
             0xffff_0002,
             ARB_CHECK,
             0,
@@ -239,13 +256,12 @@ impl Worker {
             *to = from;
         }
         let mut worker = Self {
-            machine: Machine {
-                vgpu,
-                registers: registers()?,
-            },
+            engine,
+            machine: Machine { vgpu, registers },
             guest: Outside(World::new()?),
             image: Image {
                 words: KVVec::zeroed(1024, GFP_KERNEL)?,
+                workarounds: KVVec::new(),
             },
             fresh,
             effects: Effects::new(),
@@ -260,8 +276,8 @@ impl Worker {
             (0x4_4200, 1 << 31),
             (0x4_4304, 0),
             (0x4_430c, u32::MAX),
-            (BCS | 0xa8, 0),
-            (BCS | 0x80, STATUS),
+            (base | 0xa8, 0),
+            (base | 0x80, STATUS),
         ] {
             worker.set(register, value)?;
         }
@@ -290,9 +306,10 @@ impl Worker {
     }
 
     pub(crate) fn enable(&mut self) -> Result {
-        self.set(BCS | 0x80, STATUS)?;
-        self.set(BCS | 0xa8, 0)?;
-        self.set(BCS | 0x29c, 0x8000_8000)
+        let base = self.engine.mmio_base();
+        self.set(base | 0x80, STATUS)?;
+        self.set(base | 0xa8, 0)?;
+        self.set(base | 0x29c, 0x8000_8000)
     }
 
     fn host<R>(&mut self, body: impl FnOnce(&mut Vgpu, &mut Host<'_>) -> R) -> R {
@@ -363,7 +380,8 @@ impl Worker {
     /// Writes two descriptors to the submission port.
     pub(crate) fn submit_raw(&mut self, first: u64, second: u64) -> Result {
         for value in [second >> 32, second, first >> 32, first] {
-            self.set(BCS | 0x230, u32::try_from(value & 0xffff_ffff).unwrap_or(0))?;
+            let port = self.engine.mmio_base() | 0x230;
+            self.set(port, u32::try_from(value & 0xffff_ffff).unwrap_or(0))?;
         }
         Ok(())
     }
@@ -386,7 +404,7 @@ impl Worker {
     }
 
     pub(crate) fn is_ready(&mut self) -> bool {
-        self.machine.vgpu.is_ready(EngineId::Bcs0)
+        self.machine.vgpu.is_ready(self.engine)
     }
 
     /// The GPU takes what comes next: the commands.
@@ -398,7 +416,7 @@ impl Worker {
             effects: &mut self.effects,
         };
         let vgpu = &mut self.machine.vgpu;
-        let launch = vgpu.launch(EngineId::Bcs0, &mut self.image, &self.fresh, &mut host)?;
+        let launch = vgpu.launch(self.engine, &mut self.image, &self.fresh, &mut host)?;
         Some(launch.commands)
     }
 
@@ -411,13 +429,14 @@ impl Worker {
             effects: &mut self.effects,
         };
         let vgpu = &mut self.machine.vgpu;
-        vgpu.complete(EngineId::Bcs0, done, &self.image, &mut host);
+        vgpu.complete(self.engine, done, &self.image, &mut host);
     }
 
     fn entry(&mut self, back: u32) -> [u32; 2] {
-        let last = self.register(BCS | 0x3a0).unwrap_or(7) & 7;
+        let base = self.engine.mmio_base();
+        let last = self.register(base | 0x3a0).unwrap_or(7) & 7;
         let number = (last + 6 - back) % 6;
-        let at = (BCS | 0x370) + 8 * number;
+        let at = (base | 0x370) + 8 * number;
         [at, at + 4].map(|register| self.register(register).unwrap_or(0))
     }
 
@@ -434,9 +453,16 @@ impl Worker {
         self.entry(1)
     }
 
-    /// The guest resets the blitter.
+    /// The guest resets the engine.
     pub(crate) fn reset_engine(&mut self) -> Result {
-        self.set(0x941c, 1 << 3)
+        let bit = match self.engine {
+            EngineId::Rcs0 => 1 << 1,
+            EngineId::Vcs0 => 1 << 2,
+            EngineId::Bcs0 => 1 << 3,
+            EngineId::Vecs0 => 1 << 4,
+            EngineId::Vcs1 => 1 << 7,
+        };
+        self.set(0x941c, bit)
     }
 
     /// All shadows are taken away, as memory is of which nothing is used.

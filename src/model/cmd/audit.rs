@@ -28,7 +28,7 @@ const STORE_QWORD: u32 = 1 << 21;
 const COPY_TO_GLOBAL: u32 = 1 << 21;
 /// Of the header of MI_SEMAPHORE_WAIT: look at memory again and again, rather than wait for a signal.
 const WAIT_POLLS: u32 = 1 << 15;
-const ARBITRATION_ON: u32 = 1 << 0;
+pub(super) const ARBITRATION_ON: u32 = 1 << 0;
 
 /// Bits of the header of MI_BATCH_BUFFER_START.
 const BATCH_PPGTT: u32 = 1 << 8;

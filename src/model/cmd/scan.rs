@@ -140,6 +140,8 @@ pub struct Scanner<'a, P: Policy + ?Sized> {
     output: &'a mut KVVec<u32>,
     words_left: usize,
     batches_left: u32,
+    /// MI_ARB_ON_OFF was off last.
+    keeps_engine: bool,
 }
 
 impl<'a, P: Policy + ?Sized> Scanner<'a, P> {
@@ -160,6 +162,7 @@ impl<'a, P: Policy + ?Sized> Scanner<'a, P> {
             output,
             words_left: MAX_WORDS,
             batches_left: MAX_BATCHES,
+            keeps_engine: false,
         }
     }
 
@@ -211,12 +214,13 @@ impl<'a, P: Policy + ?Sized> Scanner<'a, P> {
         }
     }
 
-    /// A workaround batch at `start`, of `size` bytes if it does not end before.
+    /// A workaround batch at `start`, of `size` bytes if it does not end before. Says whether the engine cannot
+    /// be taken away behind it.
     ///
     /// # Errors
     ///
     /// As for [`ring`](Self::ring).
-    pub fn workarounds(&mut self, start: u64, size: u64) -> Result<(), Flaw> {
+    pub fn workarounds(&mut self, start: u64, size: u64) -> Result<bool, Flaw> {
         let mut place = Place::Workaround {
             at: start,
             end: start.saturating_add(size),
@@ -228,7 +232,7 @@ impl<'a, P: Policy + ?Sized> Scanner<'a, P> {
                 Flow::Call(_) | Flow::Jump(_) => return Err(Flaw::Nesting),
             }
         }
-        Ok(())
+        Ok(self.keeps_engine)
     }
 
     fn count_batch(&mut self) -> Result<(), Flaw> {
@@ -272,6 +276,9 @@ impl<'a, P: Policy + ?Sized> Scanner<'a, P> {
             level,
         };
         match site.look(next.rule, words, self.policy)? {
+            Verdict::Keep if next.rule == Rule::ArbOnOff => {
+                self.keeps_engine = next.header & audit::ARBITRATION_ON == 0;
+            }
             Verdict::Keep => {}
             Verdict::Drop => self.output.truncate(first),
             Verdict::Flow(flow) => {

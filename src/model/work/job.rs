@@ -302,16 +302,21 @@ impl Auditor<'_, '_> {
         let engine = self.engine;
         let mut words = KVVec::new();
         let size = lines.saturating_mul(CACHE_LINE);
+        let mut keeps_engine = false;
         if lines > 0 {
             let start = u64::from(indirect & !(CACHE_LINE.wrapping_sub(1)));
-            Scanner::new(self, engine, platform, page, &mut words)
+            keeps_engine = Scanner::new(self, engine, platform, page, &mut words)
                 .workarounds(start, size.into())?;
             fill(&mut words, size)?;
         }
-        let second = if per_context & PER_CONTEXT_VALID != 0 {
+        if per_context & PER_CONTEXT_VALID != 0 {
             let start = u64::from(per_context & 0xffff_f000);
             Scanner::new(self, engine, platform, page, &mut words).workarounds(start, PAGE_SIZE)?;
-            let end = [MI_BATCH_BUFFER_END, 0];
+            keeps_engine = true;
+        }
+        // The last one makes sure that the engine can be taken away; the first may have no room for it.
+        let second = if keeps_engine {
+            let end = [MI_ARB_ON, MI_BATCH_BUFFER_END];
             words
                 .extend_from_slice(&end, GFP_KERNEL_ACCOUNT)
                 .map_err(|_| Flaw::Memory)?;
@@ -331,6 +336,7 @@ impl Auditor<'_, '_> {
     }
 }
 
+const MI_ARB_ON: u32 = 0x08 << 23 | 1;
 const MI_BATCH_BUFFER_END: u32 = 0x0a << 23;
 
 /// Makes so many bytes of it; what was left out leaves room.

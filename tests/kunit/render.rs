@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The work of a guest on the render engine: its workaround batches.
+
+use kernel::prelude::*;
+
+#[kunit_tests(gvt_render)]
+mod gvt_render {
+    use super::*;
+    use crate::{
+        fakes::registers,
+        worker::{
+            Worker,
+            BATCH,
+            CONTEXT_A,
+            WORKAROUNDS, //
+        },
+    };
+    use gvt_model::engine::EngineId;
+
+    const NOOP: u32 = 0;
+    const ARB_CHECK: u32 = 0x05 << 23;
+    const ARB_OFF: u32 = 0x08 << 23;
+    const ARB_ON: u32 = ARB_OFF | 1;
+    const END: u32 = 0x0a << 23;
+    const STORE: u32 = 0x20 << 23 | 2;
+
+    const PER_CONTEXT: usize = 25;
+    const INDIRECT: usize = 27;
+    const PER_CONTEXT_VALID: u32 = 1;
+    const LINE_WORDS: usize = 16;
+    const LINE_BYTES: u32 = 64;
+
+    /// What the GPU finds in the image of a context: where its workaround batches are, and they.
+    struct Found {
+        indirect: u32,
+        per_context: u32,
+        words: KVVec<u32>,
+    }
+
+    /// Runs a context with workaround batches: so many lines of words, and others that run later.
+    fn run(lines: u32, first: &[u32], second: Option<&[u32]>) -> Result<Found> {
+        let mut worker = Worker::on(registers()?, EngineId::Rcs0)?;
+        worker.put(BATCH, first);
+        worker.set_state(CONTEXT_A, 27, if lines > 0 { BATCH | lines } else { 0 });
+        if let Some(second) = second {
+            worker.put(BATCH + 0x1000, second);
+            let valid = BATCH + 0x1000 | PER_CONTEXT_VALID;
+            worker.set_state(CONTEXT_A, 25, valid);
+        }
+        worker.ring(CONTEXT_A, &[ARB_CHECK, NOOP]);
+        worker.submit(&[(CONTEXT_A, 7)])?;
+        assert!(worker.launch().is_some());
+        let place = |place: usize| worker.image.words.get(place).copied().unwrap_or(0);
+        Ok(Found {
+            indirect: place(INDIRECT),
+            per_context: place(PER_CONTEXT),
+            words: core::mem::take(&mut worker.image.workarounds),
+        })
+    }
+
+    #[test]
+    fn workaround_batches_that_end_as_they_began_run_as_they_are() -> Result {
+        let found = run(1, &[ARB_OFF, STORE, 1, 2, 3, ARB_ON], None)?;
+        assert_eq!(found.indirect, WORKAROUNDS | 1);
+        assert_eq!(found.per_context, 0);
+        assert_eq!(found.words.len(), LINE_WORDS);
+        assert!(found.words.get(..6) == Some(&[ARB_OFF, STORE, 1, 2, 3, ARB_ON]));
+        // Off in the one and on in the other, as i915 had it once.
+        let both = run(1, &[ARB_OFF], Some(&[ARB_ON, END]))?;
+        assert_eq!(both.indirect, WORKAROUNDS | 1);
+        assert_eq!(both.per_context, (WORKAROUNDS + LINE_BYTES) | 1);
+        assert_eq!(both.words.first(), Some(&ARB_OFF));
+        assert!(both
+            .words
+            .iter()
+            .skip(1)
+            .take(LINE_WORDS - 1)
+            .all(|word| *word == NOOP));
+        assert!(both.words.get(LINE_WORDS..) == Some(&[ARB_ON, ARB_ON, END]));
+        Ok(())
+    }
+
+    /// The engine could not be taken away from the guest then.
+    #[test]
+    fn workaround_batches_never_leave_arbitration_off() -> Result {
+        let mut full = KVec::<u32>::zeroed(63 * LINE_WORDS, GFP_KERNEL)?;
+        if let Some(last) = full.last_mut() {
+            *last = ARB_OFF;
+        }
+        for (lines, first, second) in [
+            (1, &[ARB_OFF][..], None),
+            (1, &[ARB_ON, ARB_OFF][..], None),
+            (63, &full[..], None),
+            (0, &[][..], Some(&[ARB_OFF, END][..])),
+            (1, &[ARB_ON][..], Some(&[ARB_OFF, END][..])),
+        ] {
+            let found = run(lines, first, second)?;
+            let start = WORKAROUNDS + lines * LINE_BYTES;
+            assert_eq!(found.per_context, start | PER_CONTEXT_VALID);
+            assert!(found.words.ends_with(&[ARB_ON, END]));
+            assert!(found.words.len() * 4 <= 4096);
+        }
+        Ok(())
+    }
+}
