@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The work of a guest on the render engine: its workaround batches.
+//! The work of a guest on the render engine: what is its alone, workaround batches and copies.
 
 use kernel::prelude::*;
 
@@ -8,7 +8,10 @@ use kernel::prelude::*;
 mod gvt_render {
     use super::*;
     use crate::{
-        fakes::registers,
+        fakes::{
+            engines,
+            registers, //
+        },
         worker::{
             Worker,
             BATCH,
@@ -16,7 +19,11 @@ mod gvt_render {
             WORKAROUNDS, //
         },
     };
-    use gvt_model::engine::EngineId;
+    use gvt_model::{
+        engine::EngineId,
+        mmio::map::RegisterMap,
+        platform::Platform, //
+    };
 
     const NOOP: u32 = 0;
     const ARB_CHECK: u32 = 0x05 << 23;
@@ -24,6 +31,7 @@ mod gvt_render {
     const ARB_ON: u32 = ARB_OFF | 1;
     const END: u32 = 0x0a << 23;
     const STORE: u32 = 0x20 << 23 | 2;
+    const COPY: u32 = 0x2a << 23 | 1;
 
     const PER_CONTEXT: usize = 25;
     const INDIRECT: usize = 27;
@@ -101,6 +109,27 @@ mod gvt_render {
             assert!(found.words.ends_with(&[ARB_ON, END]));
             assert!(found.words.len() * 4 <= 4096);
         }
+        Ok(())
+    }
+
+    /// The value of a copy is one that nobody has looked at.
+    #[test]
+    fn a_register_is_copied_to_itself() -> Result {
+        let copies = |platform, from, to| -> Result<bool> {
+            let map = RegisterMap::new(platform, engines(), &[])?;
+            let mut worker = Worker::on(map, EngineId::Rcs0)?;
+            let words = [COPY, from, to, NOOP];
+            worker.ring(CONTEXT_A, &words);
+            worker.submit(&[(CONTEXT_A, 7)])?;
+            let commands = worker.launch();
+            Ok(commands.is_some_and(|commands| *commands == words))
+        };
+        assert!(copies(Platform::Broadwell, 0x215c, 0x215c)?);
+        for other in [0x2270, 0x24d0, 0x229c, 0x2244, 0x2028, 0x7004, 0xb118] {
+            assert!(!copies(Platform::Broadwell, 0x215c, other)?);
+            assert!(!copies(Platform::Broadwell, other, 0x215c)?);
+        }
+        assert!(!copies(Platform::Skylake, 0x215c, 0x215c)?);
         Ok(())
     }
 }

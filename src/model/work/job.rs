@@ -432,7 +432,7 @@ impl Policy for Auditor<'_, '_> {
     }
 
     fn copies(&self, from: u32, to: u32) -> bool {
-        copies(from, to, self.engine, self.parts.map)
+        copies(from, to, self.engine, self.parts.map.platform())
     }
 
     fn event(&mut self, event: EngineEvent) {

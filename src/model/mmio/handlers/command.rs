@@ -41,7 +41,7 @@ const PLANE_TILING: u32 = 7 << 10;
 const MOVED: [u32; 2] = [0xb118, 0x21f0];
 /// And on Broadwell RCS_INSTPM.
 const MOVED_ON_BROADWELL: u32 = 0x20c0;
-/// The register that a workaround of Broadwell's copies to and from.
+/// The one register that is copied, on Broadwell: to itself, as for the C driver.
 const COPIED_ON_BROADWELL: u32 = 0x215c;
 
 impl Registers {
@@ -121,11 +121,11 @@ pub(crate) fn moves(register: u32, engine: EngineId, platform: Platform) -> bool
     known && engine == EngineId::Rcs0
 }
 
-/// Whether commands of an engine may copy a register to another one.
-pub(crate) fn copies(from: u32, to: u32, engine: EngineId, map: &RegisterMap) -> bool {
-    let own = |register| map.writers(register).contains(engine);
-    map.platform() == Platform::Broadwell
-        && own(from)
-        && own(to)
-        && (from == COPIED_ON_BROADWELL || to == COPIED_ON_BROADWELL)
+/// Whether commands of an engine may copy a register to another one, which then gets a value that nobody has
+/// looked at.
+pub(crate) fn copies(from: u32, to: u32, engine: EngineId, platform: Platform) -> bool {
+    platform == Platform::Broadwell
+        && engine == EngineId::Rcs0
+        && from == COPIED_ON_BROADWELL
+        && to == COPIED_ON_BROADWELL
 }
