@@ -38,6 +38,7 @@ mod mmio;
 mod opregion;
 mod plane;
 mod ppgtt;
+mod reach;
 mod registers;
 mod render;
 mod sched;

@@ -468,7 +468,11 @@ fn pipe_control<P: Policy + ?Sized>(words: &mut [u32], policy: &mut P) -> Result
                 *value = accepted;
                 Ok(Verdict::Keep)
             }
-            Load::Nothing | Load::Root => Err(Flaw::Register { offset: register }),
+            Load::Nothing => {
+                *flags &= !(POST_SYNC | PIPE_REGISTER);
+                Ok(Verdict::Keep)
+            }
+            Load::Root => Err(Flaw::Register { offset: register }),
         };
     }
     let global = *flags & PIPE_GLOBAL != 0;

@@ -3,9 +3,9 @@
 //! Registers of the hardware that change hands with an engine (gvt-spec 4.5): each vGPU has values
 //! of its own in them, and so has the host.
 
-use core::{
-    iter::StepBy,
-    ops::Range, //
+use core::ops::{
+    Range,
+    RangeInclusive, //
 };
 
 use super::handlers::open_to_users;
@@ -83,7 +83,7 @@ pub fn handed(platform: Platform, engine: EngineId) -> impl Iterator<Item = Hand
         let hosts = [base | RING_MODE, base | RING_HWSTAM];
         row.engine == engine && !row.in_context && !hosts.contains(&row.offset)
     };
-    let registers = switched(platform).iter().filter(own).map(move |row| {
+    let registers = own_rows(platform).filter(own).map(move |row| {
         let kept = if row.offset == base | RING_MI_MODE {
             STOP_OR_IDLE
         } else {
@@ -97,7 +97,8 @@ pub fn handed(platform: Platform, engine: EngineId) -> impl Iterator<Item = Hand
             by_users: open_to_users(row.offset),
         }
     });
-    let caching = caching(platform, engine).into_iter().flatten();
+    let caching = caching(platform, engine).into_iter();
+    let caching = caching.flat_map(|registers| registers.step_by(4));
     registers.chain(caching.map(|offset| Handed {
         offset,
         bits: u32::MAX,
@@ -107,7 +108,7 @@ pub fn handed(platform: Platform, engine: EngineId) -> impl Iterator<Item = Hand
 }
 
 /// The registers of an engine that say how memory is cached (MOCS, and for the render engine the L3).
-fn caching(platform: Platform, engine: EngineId) -> [StepBy<Range<u32>>; 2] {
+fn caching(platform: Platform, engine: EngineId) -> [Range<u32>; 2] {
     let none = 0..0;
     let (table, l3) = match (platform, engine) {
         (Platform::Broadwell, _) => (none.clone(), none),
@@ -117,7 +118,40 @@ fn caching(platform: Platform, engine: EngineId) -> [StepBy<Range<u32>>; 2] {
         (_, EngineId::Vecs0) => (0xcb00..0xcc00, none),
         (_, EngineId::Bcs0) => (0xcc00..0xcd00, none),
     };
-    [table.step_by(4), l3.step_by(4)]
+    [table, l3]
+}
+
+/// Registers that change hands, and of which the C driver leaves what a guest has written to the next one.
+fn added(platform: Platform) -> &'static [Switched] {
+    match platform {
+        Platform::Broadwell => &ADDED_GEN8,
+        Platform::Skylake
+        | Platform::KabyLake
+        | Platform::Broxton
+        | Platform::CoffeeLake
+        | Platform::CometLake => &ADDED_GEN9,
+    }
+}
+
+fn own_rows(platform: Platform) -> impl Iterator<Item = &'static Switched> {
+    switched(platform).iter().chain(added(platform))
+}
+
+/// Whether what a command of a guest writes to a register of the hardware stays with that guest: because the
+/// register changes hands, or because the hardware saves it with each context. No command reaches any other.
+pub(crate) fn stays(platform: Platform, engine: EngineId, offset: u32) -> bool {
+    let inside = offset.wrapping_sub(engine.mmio_base());
+    let more = match engine {
+        EngineId::Rcs0 => &RENDER_IMAGE[..],
+        EngineId::Bcs0 => &BLITTER_IMAGE[..],
+        EngineId::Vcs0 | EngineId::Vcs1 | EngineId::Vecs0 => &[],
+    };
+    own_rows(platform).any(|row| row.engine == engine && row.offset == offset)
+        || caching(platform, engine)
+            .iter()
+            .any(|registers| registers.contains(&offset))
+        || IMAGE.iter().any(|registers| registers.contains(&inside))
+        || more.iter().any(|registers| registers.contains(&offset))
 }
 
 /// The registers that change hands on a platform, in the order in which they are to be written.
@@ -223,3 +257,55 @@ static GEN9: [Switched; 59] = [
     plain(EngineId::Rcs0, 0x20a0),
     masked(EngineId::Rcs0, 0x20e4),
 ];
+
+/// GEN8_L3SQCREG4, which i915's workaround batches write and load back, and 0x21f0, which may be loaded too.
+static ADDED_GEN8: [Switched; 2] = [plain(EngineId::Rcs0, 0xb118), plain(EngineId::Rcs0, 0x21f0)];
+
+/// FF_SLICE_CHICKEN and _3D_CHICKEN3, which i915's workaround batches write, and 0x21f0 as before.
+static ADDED_GEN9: [Switched; 3] = [
+    masked(EngineId::Rcs0, 0x2088),
+    masked(EngineId::Rcs0, 0x2090),
+    plain(EngineId::Rcs0, 0x21f0),
+];
+
+/// What the hardware saves with a context, of each engine (the places of `drivers/gpu/drm/i915/gt/intel_lrc.c`):
+/// EXCC, MI_MODE, INSTPM, PR_CTR_CTL and PR_CTR_THRSH, the general purpose registers.
+static IMAGE: [RangeInclusive<u32>; 5] = [
+    0x28..=0x28,
+    0x9c..=0x9c,
+    0xc0..=0xc0,
+    0x178..=0x17c,
+    0x600..=0x63c,
+];
+
+/// And of the render engine: what Mesa counts and draws with from any batch, and what i915 sets up from the ring
+/// of each new context (`gt/intel_workarounds.c`), with the registers beside.
+static RENDER_IMAGE: [RangeInclusive<u32>; 15] = [
+    // Threads that were dispatched, statistics of the pipeline.
+    0x2290..=0x2294,
+    0x2300..=0x2354,
+    // Indirect draws: 3DPRIM_END_OFFSET, 3DPRIM_START_VERTEX and those that follow.
+    0x2420..=0x2420,
+    0x2430..=0x243c,
+    // Stream output: what was written, what was wanted, where it goes on.
+    0x5200..=0x521c,
+    0x5240..=0x525c,
+    0x5280..=0x528c,
+    // WM_CHICKEN3.
+    0x5588..=0x5588,
+    // CACHE_MODE_0 and 1, GT_MODE, COMMON_SLICE_CHICKEN1 and 2, HIZ_CHICKEN.
+    0x7000..=0x7018,
+    // L3CNTLREG.
+    0x7034..=0x7034,
+    // HDC_CHICKEN0 and 1.
+    0x7300..=0x7304,
+    // HALF_SLICE_CHICKEN1 to 3, 5 and 7.
+    0xe100..=0xe100,
+    0xe180..=0xe188,
+    0xe194..=0xe194,
+    // ROW_CHICKEN and ROW_CHICKEN2.
+    0xe4f0..=0xe4f4,
+];
+
+/// And of the blitter: BCS_SWCTRL.
+static BLITTER_IMAGE: [RangeInclusive<u32>; 1] = [0x2_2200..=0x2_2200];

@@ -17,7 +17,8 @@ use crate::{
     mmio::{
         map::RegisterMap,
         registers::Registers,
-        row::Handler, //
+        row::Handler,
+        switched::stays, //
     },
     platform::Platform,
     vgpu::Host, //
@@ -45,7 +46,8 @@ const MOVED_ON_BROADWELL: u32 = 0x20c0;
 const COPIED_ON_BROADWELL: u32 = 0x215c;
 
 impl Registers {
-    /// What becomes of a write by a command of an engine; `None` if it may not be.
+    /// What becomes of a write by a command of an engine; `None` if it may not be. What would stay in the hardware
+    /// for the host and other guests is the vGPU's own value only.
     pub(crate) fn load_by_command(
         &mut self,
         offset: u32,
@@ -90,7 +92,11 @@ impl Registers {
             (value & !refused) | (old & refused)
         };
         self.file.set(offset, row.accept(old, accepted, u32::MAX));
-        Some(Load::Value(accepted))
+        Some(if stays(map.platform(), engine, offset) {
+            Load::Value(accepted)
+        } else {
+            Load::Nothing
+        })
     }
 
     /// A flip that a command asked for: as if the registers of the plane had been written.
