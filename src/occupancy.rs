@@ -67,6 +67,9 @@ pub(crate) struct Occupancy {
     owner: Option<ContextId>,
     /// How often i915 had reset the engine when that was so.
     resets: u32,
+    /// It was reset since: a register has what i915 has written, or where neither the reset nor i915 reaches,
+    /// what the last owner had.
+    uncertain: bool,
     /// Whether it is known what the host has.
     read: bool,
 }
@@ -89,6 +92,7 @@ impl Occupancy {
             registers,
             owner: None,
             resets: 0,
+            uncertain: false,
             read: false,
         })
     }
@@ -184,10 +188,9 @@ impl Occupancy {
         let owner = known.then_some(context);
         let resets = switching.resets();
         if self.resets != resets {
-            // i915 has written its own values since.
-            (self.owner, self.resets) = (None, resets);
+            (self.owner, self.resets, self.uncertain) = (None, resets, true);
         }
-        if on && owner != self.owner {
+        if on && (owner != self.owner || self.uncertain) {
             self.hand_over(owner, &switching.power());
         }
         known
@@ -201,6 +204,7 @@ impl Occupancy {
             present,
             host,
             owner: before,
+            uncertain,
             ..
         } = self;
         let place = |context: Option<ContextId>| {
@@ -209,13 +213,14 @@ impl Occupancy {
             occupants.position(|occupant| occupant.context == context)
         };
         let (leaving, coming) = (place(*before), place(owner));
-        let from_host = before.is_none();
+        let uncertain = core::mem::take(uncertain);
+        let from_host = before.is_none() && !uncertain;
         *before = owner;
         for (number, register) in registers.iter().enumerate() {
             let (Some(now), Some(hosts)) = (present.get_mut(number), host.get_mut(number)) else {
                 continue;
             };
-            if register.by_users {
+            if register.by_work || uncertain {
                 *now = powered.read(register.offset).unwrap_or(0) & register.bits;
                 let left = match leaving {
                     None => from_host.then_some(&mut *hosts),

@@ -80,6 +80,9 @@ mod gvt_reach {
     /// And the blitter: how it tiles.
     const BLITTER_IMAGE: [(u32, u32); 1] = [(0x2_2200, 0x2_2200)];
 
+    /// Of what is handed over, what batches without privilege can be let write.
+    const USERS: [u32; 3] = [0x20ec, 0x2248, 0xb118];
+
     fn map(platform: Platform) -> Result<RegisterMap> {
         let engines = EngineId::ALL.into_iter().fold(Engines::NONE, Engines::with);
         RegisterMap::new(platform, engines, &[])
@@ -236,6 +239,26 @@ mod gvt_reach {
         let commands = run(&mut worker, &words)?.ok_or(EINVAL)?;
         assert!(*commands == [PIPE_CONTROL, 0x20, 0x4090, 0, 1, 0]);
         assert_eq!(worker.register(0x4090)?, 1);
+        Ok(())
+    }
+
+    /// Otherwise the next who gets the engine would find what the last one's commands wrote.
+    #[test]
+    fn what_work_can_write_is_read_when_it_changes_hands() -> Result {
+        for platform in PLATFORMS {
+            let map = map(platform)?;
+            for engine in EngineId::ALL {
+                for register in handed(platform, engine) {
+                    let offset = register.offset;
+                    let written = map.writers(offset).contains(engine) || USERS.contains(&offset);
+                    let wrong = register.by_work != written;
+                    assert_eq!(wrong.then_some((platform, engine, offset)), None);
+                }
+            }
+        }
+        let mocs =
+            handed(Platform::Skylake, EngineId::Vcs0).find(|register| register.offset == 0xc900);
+        assert!(mocs.is_some_and(|register| register.by_work));
         Ok(())
     }
 }

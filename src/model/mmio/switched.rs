@@ -8,7 +8,10 @@ use core::ops::{
     RangeInclusive, //
 };
 
-use super::handlers::open_to_users;
+use super::{
+    handlers::open_to_users,
+    table::is_for_commands, //
+};
 use crate::{
     engine::EngineId,
     platform::Platform, //
@@ -62,9 +65,9 @@ pub struct Handed {
     pub bits: u32,
     /// See [`Handed::bits`].
     pub mask: u32,
-    /// Batches without privilege can have written it: only the hardware knows what it has. The host sets
+    /// The work of who has the engine can have written it: only the hardware knows what it has. The host sets
     /// all others up once.
-    pub by_users: bool,
+    pub by_work: bool,
 }
 
 /// Registers of an engine that are the host's alone, though the C driver hands them over: how it is
@@ -94,17 +97,22 @@ pub fn handed(platform: Platform, engine: EngineId) -> impl Iterator<Item = Hand
             offset: row.offset,
             bits,
             mask: if row.masked { bits << 16 } else { 0 },
-            by_users: open_to_users(row.offset),
+            by_work: by_work(platform, engine, row.offset),
         }
     });
     let caching = caching(platform, engine).into_iter();
     let caching = caching.flat_map(|registers| registers.step_by(4));
-    registers.chain(caching.map(|offset| Handed {
+    registers.chain(caching.map(move |offset| Handed {
         offset,
         bits: u32::MAX,
         mask: 0,
-        by_users: false,
+        by_work: by_work(platform, engine, offset),
     }))
+}
+
+/// Whether batches without privilege, or commands of a guest, can write a register.
+fn by_work(platform: Platform, engine: EngineId, offset: u32) -> bool {
+    open_to_users(offset) || is_for_commands(platform, engine, offset)
 }
 
 /// The registers of an engine that say how memory is cached (MOCS, and for the render engine the L3).
