@@ -132,4 +132,63 @@ mod gvt_render {
         assert!(!copies(Platform::Skylake, 0x215c, 0x215c)?);
         Ok(())
     }
+
+    /// A value at the start of a page of the image is none of the commands, whatever it looks like.
+    #[test]
+    fn a_command_of_an_image_goes_on_in_the_next_page() -> Result {
+        const LOAD_TWO: u32 = 0x22 << 23 | 3;
+        // As a value: 3DSTATE_DRAWING_RECTANGLE with three words.
+        const LOOKS_FREE: u32 = 0x7900_0002;
+        let mut worker = Worker::on(registers()?, EngineId::Rcs0)?;
+        let host = [
+            LOAD_TWO,
+            0x2600,
+            LOOKS_FREE,
+            0x2604,
+            1,
+            0x7900_0002,
+            2,
+            2,
+            2,
+            END,
+        ];
+        // The guest has another register, and values.
+        let guest = [
+            LOAD_TWO,
+            0x2600,
+            LOOKS_FREE,
+            0x2230,
+            5,
+            0x7900_0002,
+            6,
+            6,
+            6,
+            END,
+        ];
+        let start = 1024 - 2;
+        worker.fresh = KVVec::zeroed(2 * 1024, GFP_KERNEL)?;
+        worker.image.words = KVVec::zeroed(2 * 1024, GFP_KERNEL)?;
+        for (to, from) in worker.fresh.iter_mut().skip(start).zip(host) {
+            *to = from;
+        }
+        worker.put(CONTEXT_A + 0x1000 + 4 * 1022, &guest);
+        worker.ring(CONTEXT_A, &[ARB_CHECK, NOOP]);
+        worker.submit(&[(CONTEXT_A, 7)])?;
+        assert!(worker.launch().is_some());
+        let loaded = worker.image.words.get(start..start + host.len());
+        let wanted = [
+            LOAD_TWO,
+            0x2600,
+            LOOKS_FREE,
+            0x2604,
+            1,
+            0x7900_0002,
+            6,
+            6,
+            6,
+            END,
+        ];
+        assert!(loaded == Some(&wanted));
+        Ok(())
+    }
 }

@@ -213,7 +213,8 @@ pub(crate) struct Worker {
     pub(crate) machine: Machine,
     pub(crate) guest: Outside,
     pub(crate) image: Image,
-    fresh: KVVec<u32>,
+    /// The image of a new context of the host's.
+    pub(crate) fresh: KVVec<u32>,
     /// Of what was done last.
     pub(crate) effects: Effects,
 }

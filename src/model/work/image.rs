@@ -90,27 +90,14 @@ fn merge(
     platform: Platform,
     mut value: impl FnMut(u32, u32) -> Option<u32>,
 ) {
-    let pages = image.chunks_mut(PAGE_WORDS).zip(fresh.chunks(PAGE_WORDS));
-    for (number, (image, fresh)) in pages.enumerate() {
-        let start = if number == 0 { RING_WORDS } else { 0 };
-        merge_page(image, fresh, start, engine, platform, &mut value);
-    }
+    let both = image.len().min(fresh.len());
+    let fresh = fresh.get(..both).unwrap_or_default();
+    let (image, rest) = image.split_at_mut(both);
     // Where the host has nothing to compare with.
-    if let Some(rest) = image.get_mut(fresh.len()..) {
-        rest.fill(0);
-    }
-}
-
-fn merge_page(
-    image: &mut [u32],
-    fresh: &[u32],
-    start: usize,
-    engine: EngineId,
-    platform: Platform,
-    value: &mut impl FnMut(u32, u32) -> Option<u32>,
-) {
-    let mut at = start;
-    if let (Some(to), Some(from)) = (image.get_mut(..start), fresh.get(..start)) {
+    rest.fill(0);
+    // A command goes on in the next page, so that it is one way through all of them.
+    let mut at = RING_WORDS.min(both);
+    if let (Some(to), Some(from)) = (image.get_mut(..at), fresh.get(..at)) {
         to.copy_from_slice(from);
     }
     while let Some(header) = fresh.get(at).copied() {
@@ -134,7 +121,7 @@ fn merge_page(
         let guest = image.get_mut(at..end).unwrap_or_default();
         match rule {
             Rule::LoadRegisterImm if header >> 23 == LOAD_REGISTERS => {
-                merge_registers(guest, host, value);
+                merge_registers(guest, host, &mut value);
             }
             // State of the pipeline: nothing in it can reach beyond the page tables of the context.
             Rule::Free | Rule::FreeOnGen9 if guest.first() == host.first() => {}
