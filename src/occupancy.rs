@@ -6,7 +6,10 @@
 //! The registers keep the values of the last virtual GPU until somebody else gets on the engine.
 
 use gvt_kapi::i915::{
-    context::ContextId,
+    context::{
+        ContextId,
+        Paging, //
+    },
     engine::Switching,
     mmio::Powered, //
 };
@@ -38,6 +41,8 @@ struct Occupant {
     since: Option<Instant<Monotonic>>,
     /// For how long it was on the engine since its time was taken, in nanoseconds.
     time: u64,
+    /// How it finds its memory, once it has had work.
+    paging: Option<Paging>,
     /// What it has in each register, and what the guest's processor had last written there.
     values: KVec<(u32, u32)>,
 }
@@ -113,6 +118,7 @@ impl Occupancy {
             on: false,
             since: None,
             time: 0,
+            paging: None,
             values: values.0,
         };
         // There is room for all virtual GPUs.
@@ -159,6 +165,13 @@ impl Occupancy {
         }
     }
 
+    /// A context that is not on the engine gets work that finds its memory so.
+    pub(crate) fn set_paging(&mut self, context: ContextId, paging: Paging) {
+        if let Some(occupant) = self.find(context) {
+            occupant.paging = Some(paging);
+        }
+    }
+
     /// A context got on the engine or off it; false if it is none of these.
     pub(crate) fn switched(
         &mut self,
@@ -170,6 +183,9 @@ impl Occupancy {
             Some(occupant) => {
                 occupant.count();
                 (occupant.on, occupant.since) = (on, None);
+                if let Some(paging) = &occupant.paging {
+                    switching.set_paging(paging);
+                }
                 true
             }
             None => false,

@@ -151,6 +151,7 @@ void gvt_helper_context_unpin(struct intel_context *context);
 u32 *gvt_helper_context_state(struct intel_context *context);
 void gvt_helper_context_ban(struct intel_context *context);
 void gvt_helper_context_set_addressing(struct intel_context *context, u32 mode);
+u64 gvt_helper_context_root(struct intel_context *context);
 
 /* submission.c: requests */
 struct i915_request *gvt_helper_request_create(struct intel_context *context);

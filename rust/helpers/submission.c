@@ -86,8 +86,13 @@ void gvt_helper_context_ban(struct intel_context *context)
 
 void gvt_helper_context_set_addressing(struct intel_context *context, u32 mode)
 {
-	context->lrc.desc = (context->lrc.desc & ~(3ull << GEN8_CTX_ADDRESSING_MODE_SHIFT)) |
-			    (u64)mode << GEN8_CTX_ADDRESSING_MODE_SHIFT;
+	context->lrc.lrca = (context->lrc.lrca & ~(3u << GEN8_CTX_ADDRESSING_MODE_SHIFT)) |
+			    mode << GEN8_CTX_ADDRESSING_MODE_SHIFT;
+}
+
+u64 gvt_helper_context_root(struct intel_context *context)
+{
+	return px_dma(i915_vm_to_ppgtt(context->vm)->pd);
 }
 
 struct i915_request *gvt_helper_request_create(struct intel_context *context)

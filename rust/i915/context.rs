@@ -202,14 +202,66 @@ impl Context {
         self.banned
     }
 
-    /// Sets how it addresses memory, from the next time on that the GPU loads it, until it is pinned anew.
-    pub fn set_addressing(&mut self, addressing: Addressing) {
+    /// How it finds its memory, with the roots that its image has and this way to address it.
+    pub fn paging(&self, addressing: Addressing) -> Paging {
         let mode = match addressing {
             Addressing::Legacy32 => 1,
             Addressing::Legacy48 => 3,
         };
-        // SAFETY: By the type invariant it is valid.
-        unsafe { bindings::gvt_helper_context_set_addressing(self.raw.as_ptr(), mode) };
+        let mut roots = [0; ROOT_WORDS];
+        self.read_words(FIRST_ROOT, &mut roots);
+        Paging {
+            context: self.id(),
+            mode,
+            roots,
+        }
+    }
+}
+
+/// Where the state page of an image has the roots of page tables: for each half of four a register and
+/// its value, the last one first.
+const FIRST_ROOT: usize = 0x24;
+const ROOT_WORDS: usize = 16;
+
+/// How a context finds its memory: roots of page tables, and the mode that says what those are.
+///
+/// A GPU that takes one kind of roots for the other walks tables a level too early or too late, through
+/// pages that a guest has filled. So both always go together; see "Roots and modes" in
+/// `Documentation/architecture.rst`.
+#[derive(Clone, Copy)]
+pub struct Paging {
+    /// Whose.
+    context: ContextId,
+    mode: u32,
+    roots: [u32; ROOT_WORDS],
+}
+
+impl Paging {
+    /// Gives it to its context, which i915 is about to load; nothing happens to any other.
+    ///
+    /// # Safety
+    ///
+    /// `context` must be one that i915's chain of an engine tells to come, and its callback must not have
+    /// returned.
+    pub(super) unsafe fn apply(&self, context: NonNull<bindings::intel_context>) {
+        if self.context != ContextId(context.addr().get()) {
+            return;
+        }
+        // SAFETY: By the requirement of this function it is valid; it is one of ours, and has page tables.
+        let own = unsafe { bindings::gvt_helper_context_root(context.as_ptr()) };
+        // SAFETY: As above; i915 is about to write to its image too, so that is mapped.
+        let state = unsafe { bindings::gvt_helper_context_state(context.as_ptr()) };
+        // SAFETY: The state page has more words.
+        let roots = unsafe { state.add(FIRST_ROOT) }.cast::<[u32; ROOT_WORDS]>();
+        // SAFETY: The context is not on the engine, and i915 writes to the image in this thread only.
+        let [.., high, _, low] = unsafe { roots.read_volatile() };
+        if u64::from(high) << 32 | u64::from(low) == own {
+            // i915 has made the image anew.
+            // SAFETY: As above.
+            unsafe { roots.write_volatile(self.roots) };
+        }
+        // SAFETY: As above, and the same holds for the descriptor.
+        unsafe { bindings::gvt_helper_context_set_addressing(context.as_ptr(), self.mode) };
     }
 }
 

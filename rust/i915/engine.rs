@@ -3,7 +3,10 @@
 //! The engines of the GPU, and news of which context runs on them.
 
 use super::{
-    context::ContextId,
+    context::{
+        ContextId,
+        Paging, //
+    },
     mmio::Powered,
     request::context_of,
     text,
@@ -109,9 +112,18 @@ pub trait ContextWatcher: Send + Sync {
 pub struct Switching<'a> {
     gpu: &'a Gpu,
     engine: NonNull<bindings::intel_engine_cs>,
+    coming: Option<NonNull<bindings::intel_context>>,
 }
 
 impl Switching<'_> {
+    /// Lets the context that comes find its memory so, until it is off the engine.
+    pub fn set_paging(&self, paging: &Paging) {
+        if let Some(context) = self.coming {
+            // SAFETY: The chain told that it comes, and this lives in the callback.
+            unsafe { paging.apply(context) };
+        }
+    }
+
     /// How often i915 has reset the engine, and with it has written its own values to the registers.
     pub fn resets(&self) -> u32 {
         // SAFETY: Engines live as long as the device.
@@ -154,8 +166,10 @@ impl<W: ContextWatcher> Notified for Watched<W> {
         let switching = Switching {
             gpu: &self.gpu,
             engine: self.engine,
+            coming: NonNull::new(context).filter(|_| on),
         };
-        self.watcher.switched(context, on, &switching);
+        let id = ContextId(context.addr());
+        self.watcher.switched(id, on, &switching);
     }
 }
 

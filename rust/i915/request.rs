@@ -2,10 +2,7 @@
 
 //! Work that i915 has been given.
 
-use super::context::{
-    Context,
-    ContextId, //
-};
+use super::context::Context;
 use crate::{
     bindings,
     doorbell::Doorbell, //
@@ -204,8 +201,7 @@ impl PinnedDrop for Request {
 /// # Safety
 ///
 /// `data` must be what the chain of an engine gave.
-pub(super) unsafe fn context_of(data: *mut kernel::ffi::c_void) -> ContextId {
+pub(super) unsafe fn context_of(data: *mut kernel::ffi::c_void) -> *mut bindings::intel_context {
     // SAFETY: By the requirement of this function it is a request.
-    let context = unsafe { bindings::gvt_helper_request_context(data.cast()) };
-    ContextId(context.addr())
+    unsafe { bindings::gvt_helper_request_context(data.cast()) }
 }

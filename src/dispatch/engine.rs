@@ -559,9 +559,14 @@ impl Dispatcher {
         let Some(launch) = vgpu.launch(self.id, context, fresh) else {
             return false;
         };
-        context.set_addressing(launch.addressing);
+        // What goes on with a context that the GPU has may not change that.
+        let paging = context.paging(launch.addressing);
+        let idle = member.flights.is_empty();
         vgpu.with_model(|model| {
             let mut occupancy = self.occupancy.lock();
+            if idle {
+                occupancy.set_paging(context.id(), paging);
+            }
             occupancy.refresh(context.id(), |offset| model.register(offset));
         });
         let urgency = if urgent {
