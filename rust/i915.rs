@@ -107,6 +107,12 @@ impl Gpu {
         }
     }
 
+    /// Whether it shares the last level of the processor's caches.
+    pub(crate) fn has_llc(&self) -> bool {
+        // SAFETY: By the type invariant `raw` is valid.
+        unsafe { bindings::gvt_helper_i915_has_llc(self.as_raw()) }
+    }
+
     /// Length of a BAR of the device in bytes; `bar` is 0 or 2.
     pub fn bar_size(&self, bar: u32) -> u64 {
         // SAFETY: By the type invariant `raw` is valid.

@@ -68,7 +68,7 @@ impl Partition {
             low: Space::new(gpu, conf.low, 0..aperture, false)?,
             high: Space::new(gpu, conf.high, aperture..gpu.ggtt_size(), true)?,
             fences: Fences::new(gpu, &awake, conf.fences)?,
-            scratch: Table::new(gpu.device(), 0)?,
+            scratch: Table::new(gpu, 0)?,
         };
         let pages = conf.low.checked_add(conf.high).ok_or(EINVAL)? / PAGE_SIZE;
         let targets = KVVec::from_elem(0, usize::try_from(pages)?, GFP_KERNEL)?;

@@ -42,11 +42,10 @@ struct Scratch {
 
 impl Scratch {
     fn new(gpu: &Gpu) -> Result<Self> {
-        let device = gpu.device();
-        let page = Coherent::zeroed(device, GFP_KERNEL_ACCOUNT)?;
-        let table = Table::new(device, page.dma_address() | SCRATCH)?;
-        let directory = Table::new(device, table.address() | SCRATCH)?;
-        let pointers = Table::new(device, directory.address() | SCRATCH)?;
+        let page = Coherent::zeroed(gpu.device(), GFP_KERNEL_ACCOUNT)?;
+        let table = Table::new(gpu, page.dma_address() | SCRATCH)?;
+        let directory = Table::new(gpu, table.address() | SCRATCH)?;
+        let pointers = Table::new(gpu, directory.address() | SCRATCH)?;
         Ok(Self {
             pointers,
             directory,
@@ -96,7 +95,7 @@ impl Shadows {
     ///
     /// `ENOMEM`.
     pub(crate) fn make(&mut self, level: Level) -> Result<ShadowTable> {
-        let table = Table::new(self.gpu.device(), self.scratch.entry(level))?;
+        let table = Table::new(&self.gpu, self.scratch.entry(level))?;
         let address = table.address();
         let slot = match self.free.pop() {
             Some(slot) => slot,

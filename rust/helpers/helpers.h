@@ -51,6 +51,7 @@ int gvt_helper_insert_page(struct vm_area_struct *vma, unsigned long address, st
 void gvt_helper_clear_may_write(struct vm_area_struct *vma);
 void *gvt_helper_vmap(struct page **pages, unsigned int count);
 void gvt_helper_vunmap(const void *address);
+void gvt_helper_flush(void *address, unsigned long length);
 
 /* misc.c */
 void gvt_helper_kvm_get(struct kvm *kvm);
@@ -83,6 +84,7 @@ enum gvt_helper_platform gvt_helper_i915_platform(struct drm_i915_private *i915)
 struct pci_dev *gvt_helper_i915_pdev(struct drm_i915_private *i915);
 u16 gvt_helper_i915_device_id(struct drm_i915_private *i915);
 u8 gvt_helper_i915_msi_cap(struct drm_i915_private *i915);
+bool gvt_helper_i915_has_llc(struct drm_i915_private *i915);
 u64 gvt_helper_i915_bar_size(struct drm_i915_private *i915, u32 bar);
 const u8 *gvt_helper_i915_initial_config(struct drm_i915_private *i915);
 const u8 *gvt_helper_i915_initial_registers(struct drm_i915_private *i915);

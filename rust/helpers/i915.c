@@ -49,6 +49,11 @@ u8 gvt_helper_i915_msi_cap(struct drm_i915_private *i915)
 	return to_pci_dev(i915->drm.dev)->msi_cap;
 }
 
+bool gvt_helper_i915_has_llc(struct drm_i915_private *i915)
+{
+	return HAS_LLC(i915);
+}
+
 u64 gvt_helper_i915_bar_size(struct drm_i915_private *i915, u32 bar)
 {
 	return pci_resource_len(to_pci_dev(i915->drm.dev), bar);

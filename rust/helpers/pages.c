@@ -3,6 +3,8 @@
 #include <linux/mm.h>
 #include <linux/vmalloc.h>
 
+#include <drm/drm_cache.h>
+
 #include "helpers.h"
 
 void gvt_helper_get_page(struct page *page)
@@ -33,4 +35,9 @@ void *gvt_helper_vmap(struct page **pages, unsigned int count)
 void gvt_helper_vunmap(const void *address)
 {
 	vunmap(address);
+}
+
+void gvt_helper_flush(void *address, unsigned long length)
+{
+	drm_clflush_virt_range(address, length);
 }
