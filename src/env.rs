@@ -39,7 +39,13 @@ use gvt_model::{
 };
 use kernel::{
     prelude::*,
-    sync::Arc, //
+    sync::Arc,
+    time::{
+        delay::fsleep,
+        Delta,
+        Instant,
+        Monotonic, //
+    },
 };
 
 /// What a virtual GPU that is open has of its machine, and of the host for it.
@@ -49,6 +55,24 @@ pub(crate) struct Resources {
     pub(crate) frames: Frames,
     pub(crate) shadows: Shadows,
     pub(crate) vfio: Arc<Session<Vgpu>>,
+}
+
+impl Resources {
+    /// Lets go of all frames and tables: no entry leads to any. Those that the GPU does not forget are lost.
+    pub(crate) fn clear(&mut self, gpu: &Arc<Gpu>, partition: &Partition, clock: Clock) {
+        let forgotten = Env::new(self, gpu, partition, clock).insist();
+        if !forgotten {
+            self.shadows.abandon();
+        }
+        self.frames.clear(forgotten);
+    }
+
+    /// Lets go of frames without uses, as [`clear`](Self::clear) does.
+    pub(crate) fn settle(&mut self, gpu: &Arc<Gpu>, partition: &Partition, clock: Clock) {
+        if self.frames.wait() && !Env::new(self, gpu, partition, clock).insist() {
+            self.frames.abandon();
+        }
+    }
 }
 
 /// Tells a virtual GPU of the guest's writes to its page tables.
@@ -67,8 +91,32 @@ impl PageWatcher for Watcher {
 /// The registers by which engines forget translations, as `drivers/gpu/drm/i915/gt/intel_tlb.c` and the
 /// PRM have them: GEN8_RTCR, GEN8_M1TCR, GEN8_M2TCR, GEN8_BTCR, GEN8_VTCR.
 const TLB_REGISTERS: [u32; 5] = [0x4260, 0x4264, 0x4268, 0x426c, 0x4270];
-/// How often such a register is read until the engine is through; each read takes a microsecond or so.
-const TLB_READS: usize = 10_000;
+/// For how long they are waited for, as i915 does, and how often they are asked meanwhile.
+const TLB_PATIENCE: Delta = Delta::from_millis(4);
+const TLB_PAUSE: Delta = Delta::from_micros(10);
+/// How often it is tried where what the GPU has not forgotten would be lost.
+const TLB_TRIES: usize = 50;
+
+/// Has all engines forget translations; whether they said that they have.
+fn invalidate(awake: &Awake<'_>) -> bool {
+    let _powered = awake.power();
+    for register in TLB_REGISTERS {
+        // These are registers that there are, and where the engine is not nothing is to be done.
+        let _ = awake.write(register, 1);
+    }
+    let begun = Instant::<Monotonic>::now();
+    TLB_REGISTERS.into_iter().all(|register| loop {
+        // Before it is read: it may have taken long to get here.
+        let late = begun.elapsed() > TLB_PATIENCE;
+        if !matches!(awake.read(register), Ok(value) if value & 1 != 0) {
+            break true;
+        }
+        if late {
+            break false;
+        }
+        fsleep(TLB_PAUSE);
+    })
+}
 
 /// The ports of the model, on top of VFIO and i915.
 pub(crate) struct Env<'a> {
@@ -112,6 +160,24 @@ impl<'a> Env<'a> {
     fn awake(&mut self) -> (&Partition, &Awake<'a>) {
         let gpu = self.gpu;
         (self.partition, self.awake.get_or_insert_with(|| gpu.wake()))
+    }
+
+    /// Has the GPU forget all translations, and lets go of what waited for that. If the GPU does not say
+    /// that it has, it all goes on to wait.
+    fn try_forget(&mut self) -> bool {
+        let (partition, awake) = self.awake();
+        let forgotten = invalidate(awake);
+        partition.flush(awake);
+        self.frames.forget();
+        if forgotten {
+            self.frames.forget_all();
+            self.shadows.forget();
+        }
+        forgotten
+    }
+
+    fn insist(&mut self) -> bool {
+        (0..TLB_TRIES).any(|_| self.try_forget())
     }
 }
 
@@ -216,19 +282,7 @@ impl HostPpgtt for Env<'_> {
     }
 
     fn forget_translations(&mut self) {
-        let (_, awake) = self.awake();
-        for register in TLB_REGISTERS {
-            // These are registers that there are, and where the engine is not nothing is to be done.
-            let _ = awake.write(register, 1);
-        }
-        for register in TLB_REGISTERS {
-            let mut reads = (0..TLB_READS).map(|_| awake.read(register));
-            let _ = reads.find(|value| !matches!(value, Ok(value) if value & 1 != 0));
-        }
-        let (partition, awake) = self.awake();
-        partition.flush(awake);
-        self.frames.forget_all();
-        self.shadows.forget();
+        self.try_forget();
     }
 }
 

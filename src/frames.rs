@@ -140,8 +140,12 @@ impl Frames {
             } else {
                 &mut self.stale
             };
-            // There is room: whoever was told that many wait has made it.
-            let _ = list.push(frame.pages, GFP_KERNEL);
+            // There is room, unless the GPU did not forget what had filled it.
+            if list.reserve(1, GFP_KERNEL).is_ok() {
+                let _ = list.push_within_capacity(frame.pages);
+            } else {
+                lose(&frame.pages);
+            }
         }
         self.stale.len() >= MAX_STALE || self.lingering.len() >= MAX_LINGERING
     }
@@ -157,16 +161,36 @@ impl Frames {
         self.lingering.clear();
     }
 
-    /// Lets go of all frames: no entry points at any, and the GPU has been told.
-    pub(crate) fn clear(&mut self) {
+    /// Lets go of all frames: no entry points at any, and the GPU has forgotten where they led, or never will.
+    pub(crate) fn clear(&mut self, forgotten: bool) {
+        if !forgotten {
+            self.used.values().for_each(|frame| lose(&frame.pages));
+            self.abandon();
+        }
         self.used = RBTree::new();
         self.forget_all();
+    }
+
+    /// Lets go of all frames without uses, though the GPU does not forget them.
+    pub(crate) fn abandon(&mut self) {
+        self.lingering.iter().for_each(lose);
+        self.forget_all();
+    }
+
+    /// Whether some frame is not forgotten yet.
+    pub(crate) fn wait(&self) -> bool {
+        !self.stale.is_empty() || !self.lingering.is_empty()
     }
 
     /// Whether a frame in `gone` is in use, or some frame is not forgotten yet.
     pub(crate) fn touch(&self, gone: Range<u64>) -> bool {
         let first = self.used.cursor_lower_bound(&Gfn::new(gone.start));
         let used = first.is_some_and(|cursor| gone.contains(&cursor.current().0.raw()));
-        used || !self.stale.is_empty() || !self.lingering.is_empty()
+        used || self.wait()
     }
+}
+
+/// Keeps a page from others for ever: the GPU may still reach it.
+fn lose(pages: &DmaPages<Vgpu>) {
+    core::mem::forget(pages.share());
 }

@@ -29,7 +29,7 @@ pub(crate) struct Shadows {
     free: KVVec<u32>,
     /// Tables that no entry leads to, of which the GPU may still remember some.
     retired: KVec<Table>,
-    scratch: Scratch,
+    scratch: Arc<Scratch>,
 }
 
 /// A page that nobody looks at, and tables all entries of which lead there.
@@ -85,7 +85,7 @@ impl Shadows {
             tables: KVVec::new(),
             free: KVVec::new(),
             retired: KVec::with_capacity(MAX_RETIRED, GFP_KERNEL)?,
-            scratch: Scratch::new(gpu)?,
+            scratch: Arc::new(Scratch::new(gpu)?, GFP_KERNEL)?,
         })
     }
 
@@ -135,12 +135,22 @@ impl Shadows {
     pub(crate) fn retire(&mut self, table: ShadowTable) -> bool {
         let slot = usize::try_from(table.slot).ok();
         if let Some(table) = slot.and_then(|slot| self.tables.get_mut(slot)?.take()) {
-            // There is room for both: whoever was told that many are has made it, and the numbers have
-            // theirs since they were given out.
-            let _ = self.retired.push(table, GFP_KERNEL);
+            // There is room, unless the GPU did not forget what had filled it.
+            if self.retired.reserve(1, GFP_KERNEL).is_ok() {
+                let _ = self.retired.push_within_capacity(table);
+            } else {
+                core::mem::forget(table);
+            }
         }
+        // The numbers have room since they were given out.
         let _ = self.free.push(table.slot, GFP_KERNEL_ACCOUNT);
         self.retired.len() >= MAX_RETIRED
+    }
+
+    /// Keeps tables that were retired, and the scratch ones, from others for ever: the GPU does not forget them.
+    pub(crate) fn abandon(&mut self) {
+        core::mem::forget(core::mem::take(&mut self.retired));
+        core::mem::forget(self.scratch.clone());
     }
 
     /// Frees the tables that were retired: the GPU has forgotten them.

@@ -133,8 +133,12 @@ impl State {
         let end = start.saturating_add(length).div_ceil(PAGE_SIZE);
         if resources.frames.touch(start / PAGE_SIZE..end) {
             resources.frames.pause();
-            let mut env = Env::new(resources, claim.gpu(), &claim.partition, clock);
-            self.model.withdraw(start, length, &mut env);
+            self.model.withdraw(
+                start,
+                length,
+                &mut Env::new(resources, claim.gpu(), &claim.partition, clock),
+            );
+            resources.settle(claim.gpu(), &claim.partition, clock);
         }
     }
 }
@@ -298,7 +302,7 @@ impl Vgpu {
                 claim,
                 ..
             } = &mut *state;
-            if let (Some(session), Some(claim)) = (session, &*claim) {
+            if let (Some(session), Some(claim)) = (&mut *session, &*claim) {
                 let resources = &mut session.resources;
                 let mut env = Env::new(resources, claim.gpu(), &claim.partition, self.clock);
                 model.close(claim.registers(), &mut env);
@@ -306,6 +310,11 @@ impl Vgpu {
             // Before the pages that the entries point at are let go.
             if let Some(claim) = claim {
                 claim.partition.scrub(&claim.gpu().wake());
+                if let Some(session) = session {
+                    session
+                        .resources
+                        .clear(claim.gpu(), &claim.partition, self.clock);
+                }
             }
             state.session.take()
         };
@@ -345,7 +354,9 @@ impl Vgpu {
                 &mut Env::new(resources, claim.gpu(), &claim.partition, self.clock),
             );
             claim.partition.scrub(&claim.gpu().wake());
-            session.resources.frames.clear();
+            session
+                .resources
+                .clear(claim.gpu(), &claim.partition, self.clock);
             session.heartbeat.set(self.clock, model.next_blank());
         }
         drop(state);
