@@ -557,7 +557,8 @@ impl Dispatcher {
             return true;
         }
         let Some(launch) = vgpu.launch(self.id, context, fresh) else {
-            return false;
+            // It hangs if it is not ready any more: then others have their turn.
+            return !vgpu.is_ready(self.id);
         };
         // What goes on with a context that the GPU has may not change that.
         let paging = context.paging(launch.addressing);

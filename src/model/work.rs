@@ -366,7 +366,8 @@ impl Work {
     }
 
     /// Gives the next job to the GPU. `image` is that of the host's context, `fresh` that of a new
-    /// context of the host's, from the state page on. `None` if there is no job for now.
+    /// context of the host's, from the state page on. `None` if there is no job for now, or it cannot be
+    /// given: then the engine hangs.
     pub(crate) fn launch(
         &mut self,
         id: EngineId,
@@ -408,7 +409,7 @@ impl Work {
                 .saturating_mul(PAGE_WORDS);
             let Ok(made) = room(&mut self.image, words) else {
                 job.stage = Stage::Queued;
-                job.commands = launch.commands;
+                self.hang(id, Flaw::Memory, parts, effects);
                 return None;
             };
             let context = (!inhibits).then_some(job.context);

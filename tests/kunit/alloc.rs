@@ -14,7 +14,16 @@ mod gvt_alloc {
         Machine,
         CONFIG, //
     };
-    use gvt_model::vgpu::Vgpu;
+    use crate::worker::{
+        Worker,
+        CONTEXT_A, //
+    };
+    use gvt_model::{
+        cmd::Flaw,
+        effect::Note,
+        engine::EngineId,
+        vgpu::Vgpu, //
+    };
 
     /// More allocations than a vGPU makes.
     const MANY: usize = 32;
@@ -84,6 +93,32 @@ mod gvt_alloc {
         // A page to lay out, rows, page numbers, blocks, values: all but the first grow.
         let failed = failures >= 5;
         assert_eq!(failed, !cfg!(CONFIG_RUST));
+        Ok(())
+    }
+
+    #[test]
+    fn an_engine_hangs_without_memory_for_an_image() -> Result {
+        let mut worker = Worker::new()?;
+        worker.ring(CONTEXT_A, &[0, 0]);
+        worker.submit(&[(CONTEXT_A, 7)])?;
+        fail_after(Some(0));
+        let launched = worker.launch().is_some();
+        fail_after(None);
+        assert_eq!(launched, cfg!(CONFIG_RUST));
+        if launched {
+            return Ok(());
+        }
+        // Nobody would come back for it otherwise.
+        assert!(!worker.is_ready());
+        assert!(worker.effects.notes().eq(&[Note::Hang {
+            engine: EngineId::Bcs0,
+            flaw: Flaw::Memory,
+        }]));
+        worker.reset_engine()?;
+        worker.enable()?;
+        worker.submit(&[(CONTEXT_A, 7)])?;
+        assert!(worker.launch().is_some());
+        worker.complete(true);
         Ok(())
     }
 
