@@ -63,6 +63,8 @@ pub struct Request {
     callback: Opaque<bindings::dma_fence_cb>,
     bell: Arc<Doorbell>,
     submitted: Submitted,
+    /// Whether it has its commands. i915 runs it without them too.
+    emitted: Result,
 }
 
 // SAFETY: Requests have locks of their own, and any thread may drop a reference.
@@ -72,11 +74,12 @@ unsafe impl Send for Request {}
 unsafe impl Sync for Request {}
 
 impl Context {
-    /// Gives i915 commands to run: an even number of words. `bell` rings when they are done.
+    /// Gives i915 commands to run: an even number of words. `bell` rings when they are done, or have failed:
+    /// whatever gets to i915 is to be waited for, and [`Request::result`] tells what came of it.
     ///
     /// # Errors
     ///
-    /// Those of [`pin`](Self::pin); `EIO` if i915 has given its GPU up.
+    /// Those of [`pin`](Self::pin); `EIO` if i915 has given its GPU up. Nothing runs then.
     pub fn submit(
         &mut self,
         commands: &[u32],
@@ -100,9 +103,9 @@ impl Context {
         let emitted = begun.and_then(|()| emit(raw, words, commands));
         // SAFETY: As above.
         unsafe { bindings::gvt_helper_request_add(raw.as_ptr()) };
-        emitted?;
         submitted.raise(urgency);
-        place.write_pin_init(Request::new(submitted, bell))
+        let Ok(request) = place.write_pin_init(Request::new(submitted, bell, emitted));
+        Ok(request)
     }
 }
 
@@ -126,20 +129,20 @@ fn emit(raw: NonNull<bindings::i915_request>, words: u32, commands: &[u32]) -> R
 }
 
 impl Request {
-    fn new(submitted: Submitted, bell: Arc<Doorbell>) -> impl PinInit<Self, Error> {
+    fn new(submitted: Submitted, bell: Arc<Doorbell>, emitted: Result) -> impl PinInit<Self> {
         let raw = submitted.0;
-        try_pin_init!(Self {
+        pin_init!(Self {
             bell,
             submitted,
-            callback <- Opaque::try_ffi_init(|slot: *mut bindings::dma_fence_cb| {
+            emitted,
+            callback <- Opaque::ffi_init(|slot: *mut bindings::dma_fence_cb| {
+                // If it was done before, this fails and nobody will ring. Nobody has to: it is looked at
+                // after this.
                 // SAFETY: The slot is ours and stays here until drop takes it off the list; the
                 // request is referenced.
-                let result = unsafe {
+                unsafe {
                     bindings::gvt_helper_request_notify(raw.as_ptr(), slot, Some(Self::done))
                 };
-                // If it was done before, nobody will ring, and nobody has to: it is looked at after
-                // this.
-                if result == ENOENT.to_errno() { Ok(()) } else { to_result(result) }
             }),
         })
     }
@@ -160,8 +163,9 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// `EIO` if the GPU hung, or i915 has given it up.
+    /// `EIO` if the GPU hung, or i915 has given it up; what kept its commands from it.
     pub fn result(&self) -> Result {
+        self.emitted?;
         // SAFETY: The request is referenced.
         to_result(unsafe { bindings::gvt_helper_request_error(self.submitted.0.as_ptr()) })
     }
