@@ -17,7 +17,8 @@ use gvt_model::{
     engine::EngineId,
     mmio::switched::{
         handed,
-        Handed, //
+        Handed,
+        Written, //
     },
     platform::{
         Platform,
@@ -43,6 +44,8 @@ struct Occupant {
     time: u64,
     /// How it finds its memory, once it has had work.
     paging: Option<Paging>,
+    /// Registers that its commands can have written since it got the engine.
+    written: Written,
     /// What it has in each register, and what the guest's processor had last written there.
     values: KVec<(u32, u32)>,
 }
@@ -119,6 +122,7 @@ impl Occupancy {
             since: None,
             time: 0,
             paging: None,
+            written: Written::default(),
             values: values.0,
         };
         // There is room for all virtual GPUs.
@@ -167,8 +171,20 @@ impl Occupancy {
 
     /// A context that is not on the engine gets work that finds its memory so.
     pub(crate) fn set_paging(&mut self, context: ContextId, paging: Paging) {
+        let read = self.owner != Some(context);
         if let Some(occupant) = self.find(context) {
             occupant.paging = Some(paging);
+            if read {
+                // What commands had written before was read when somebody else got the engine.
+                occupant.written = Written::default();
+            }
+        }
+    }
+
+    /// A context gets work the commands of which can write these registers.
+    pub(crate) fn add_written(&mut self, context: ContextId, written: &Written) {
+        if let Some(occupant) = self.find(context) {
+            occupant.written.add(written);
         }
     }
 
@@ -236,7 +252,9 @@ impl Occupancy {
             let (Some(now), Some(hosts)) = (present.get_mut(number), host.get_mut(number)) else {
                 continue;
             };
-            if register.by_work || uncertain {
+            let by_work = leaving.and_then(|at| occupants.get(at));
+            let by_work = by_work.is_some_and(|left| left.written.contains(number));
+            if register.by_users || by_work || uncertain {
                 *now = powered.read(register.offset).unwrap_or(0) & register.bits;
                 let left = match leaving {
                     None => from_host.then_some(&mut *hosts),

@@ -568,6 +568,7 @@ impl Dispatcher {
             if idle {
                 occupancy.set_paging(context.id(), paging);
             }
+            occupancy.add_written(context.id(), &launch.written);
             occupancy.refresh(context.id(), |offset| model.register(offset));
         });
         let urgency = if urgent {

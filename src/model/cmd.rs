@@ -71,10 +71,10 @@ pub trait Policy {
     fn switch_root(&mut self) -> Result<[u32; 8], Flaw>;
 
     /// Whether commands may write what is in memory to a register, or what is in a register to memory.
-    fn moves(&self, register: u32) -> bool;
+    fn moves(&mut self, register: u32) -> bool;
 
     /// Whether commands may copy one register to another.
-    fn copies(&self, from: u32, to: u32) -> bool;
+    fn copies(&mut self, from: u32, to: u32) -> bool;
 
     /// Something that the guest is to be told of when the commands have run.
     fn event(&mut self, event: EngineEvent);

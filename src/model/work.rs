@@ -45,7 +45,8 @@ use crate::{
     mmio::{
         ggtt::Ggtt,
         map::RegisterMap,
-        registers::Registers, //
+        registers::Registers,
+        switched::Written, //
     },
     ports::{
         ContextImage,
@@ -228,6 +229,8 @@ pub struct Launch {
     pub addressing: Addressing,
     /// The commands of the ring: an even number of words.
     pub commands: KVVec<u32>,
+    /// What commands can write of the registers that change hands with the engine.
+    pub written: Written,
 }
 
 impl Work {
@@ -393,6 +396,7 @@ impl Work {
         let launch = Launch {
             addressing: job.roots.addressing,
             commands: core::mem::take(&mut job.commands),
+            written: job.written,
         };
         parts.set_register(id, RING_START, job.start);
         if launched > 0 {

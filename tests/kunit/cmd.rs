@@ -122,11 +122,11 @@ mod gvt_cmd {
             Ok([1, 2, 3, 4, 5, 6, 7, 8])
         }
 
-        fn moves(&self, register: u32) -> bool {
+        fn moves(&mut self, register: u32) -> bool {
             register == MOVABLE
         }
 
-        fn copies(&self, from: u32, to: u32) -> bool {
+        fn copies(&mut self, from: u32, to: u32) -> bool {
             from == MOVABLE && to == TAKEN
         }
 

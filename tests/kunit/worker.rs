@@ -14,7 +14,10 @@ use gvt_model::{
         Refusal, //
     },
     engine::EngineId,
-    mmio::map::RegisterMap,
+    mmio::{
+        map::RegisterMap,
+        switched::Written, //
+    },
     ports::{
         Aperture,
         Clock,
@@ -217,6 +220,8 @@ pub(crate) struct Worker {
     pub(crate) fresh: KVVec<u32>,
     /// Of what was done last.
     pub(crate) effects: Effects,
+    /// What the commands that were launched last can write.
+    pub(crate) written: Written,
 }
 
 impl Worker {
@@ -266,6 +271,7 @@ impl Worker {
             },
             fresh,
             effects: Effects::new(),
+            written: Written::default(),
         };
         for page in 0..PAGES {
             worker.map(page)?;
@@ -418,6 +424,7 @@ impl Worker {
         };
         let vgpu = &mut self.machine.vgpu;
         let launch = vgpu.launch(self.engine, &mut self.image, &self.fresh, &mut host)?;
+        self.written = launch.written;
         Some(launch.commands)
     }
 

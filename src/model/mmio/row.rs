@@ -3,10 +3,7 @@
 //! What can be said of a register in one line of the table.
 
 pub use super::handlers::follow::Follow;
-use crate::{
-    engine::EngineId,
-    platform::Platforms, //
-};
+use crate::platform::Platforms;
 
 /// A register, or several that are alike.
 #[derive(Debug)]
@@ -187,21 +184,6 @@ impl Row {
         match self.place {
             Place::Fixed(offset) | Place::Engine(offset) => offset,
         }
-    }
-
-    /// Whether the register at `offset` is one of these; of those that every engine has, of this engine's.
-    pub(super) fn has(&self, offset: u32, engine: EngineId) -> bool {
-        let start = match self.place {
-            Place::Fixed(start) => start,
-            Place::Engine(start) => engine.mmio_base().saturating_add(start),
-        };
-        let length = self.words.saturating_mul(4);
-        (0..self.times).any(|time| {
-            let first = start.saturating_add(self.stride.saturating_mul(time));
-            offset
-                .checked_sub(first)
-                .is_some_and(|inside| inside < length)
-        })
     }
 
     /// `count` registers that follow one another.

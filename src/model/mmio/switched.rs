@@ -8,10 +8,7 @@ use core::ops::{
     RangeInclusive, //
 };
 
-use super::{
-    handlers::open_to_users,
-    table::is_for_commands, //
-};
+use super::handlers::open_to_users;
 use crate::{
     engine::EngineId,
     platform::Platform, //
@@ -65,9 +62,46 @@ pub struct Handed {
     pub bits: u32,
     /// See [`Handed::bits`].
     pub mask: u32,
-    /// The work of who has the engine can have written it: only the hardware knows what it has. The host sets
+    /// Batches without privilege can have written it: only the hardware knows what it has. The host sets
     /// all others up once.
-    pub by_work: bool,
+    pub by_users: bool,
+}
+
+/// Which registers that change hands the commands of some work can write, by their numbers in the order of
+/// [`handed`]: only the hardware knows what they have afterwards.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Written([u64; 4]);
+
+impl Written {
+    /// How many registers can change hands with one engine.
+    pub const MAX: usize = 256;
+
+    /// Whether register `number` is among them.
+    pub fn contains(&self, number: usize) -> bool {
+        let word = self.0.get(number / 64).copied().unwrap_or(0);
+        word.wrapping_shr(Self::shift(number)) & 1 != 0
+    }
+
+    /// Those of other work, too.
+    pub fn add(&mut self, other: &Self) {
+        for (word, other) in self.0.iter_mut().zip(other.0) {
+            *word |= other;
+        }
+    }
+
+    /// The register at an offset, if it changes hands.
+    pub(crate) fn note(&mut self, platform: Platform, engine: EngineId, offset: u32) {
+        let number = handed(platform, engine).position(|register| register.offset == offset);
+        if let Some(number) = number {
+            if let Some(word) = self.0.get_mut(number / 64) {
+                *word |= 1u64.wrapping_shl(Self::shift(number));
+            }
+        }
+    }
+
+    fn shift(number: usize) -> u32 {
+        u32::try_from(number % 64).unwrap_or(0)
+    }
 }
 
 /// Registers of an engine that are the host's alone, though the C driver hands them over: how it is
@@ -97,22 +131,17 @@ pub fn handed(platform: Platform, engine: EngineId) -> impl Iterator<Item = Hand
             offset: row.offset,
             bits,
             mask: if row.masked { bits << 16 } else { 0 },
-            by_work: by_work(platform, engine, row.offset),
+            by_users: open_to_users(row.offset),
         }
     });
     let caching = caching(platform, engine).into_iter();
     let caching = caching.flat_map(|registers| registers.step_by(4));
-    registers.chain(caching.map(move |offset| Handed {
+    registers.chain(caching.map(|offset| Handed {
         offset,
         bits: u32::MAX,
         mask: 0,
-        by_work: by_work(platform, engine, offset),
+        by_users: false,
     }))
-}
-
-/// Whether batches without privilege, or commands of a guest, can write a register.
-fn by_work(platform: Platform, engine: EngineId, offset: u32) -> bool {
-    open_to_users(offset) || is_for_commands(platform, engine, offset)
 }
 
 /// The registers of an engine that say how memory is cached (MOCS, and for the render engine the L3).

@@ -20,12 +20,9 @@ use super::row::{
     Handler,
     Row, //
 };
-use crate::{
-    engine::EngineId,
-    platform::{
-        Platform,
-        Platforms, //
-    },
+use crate::platform::{
+    Platform,
+    Platforms, //
 };
 
 const BDW: Platforms = Platform::Broadwell.alone();
@@ -64,15 +61,6 @@ pub(super) static TABLES: [&[Row]; 8] = sorted([
     &uncore::UNCORE,
     &broxton::BROXTON,
 ]);
-
-/// Whether commands of an engine can write a register of its own.
-pub(super) fn is_for_commands(platform: Platform, engine: EngineId, offset: u32) -> bool {
-    TABLES
-        .iter()
-        .copied()
-        .flatten()
-        .any(|row| row.commands && row.platforms.contains(platform) && row.has(offset, engine))
-}
 
 /// The tables, if in each of them the rows are in the order of their offsets, all multiples of 4;
 /// otherwise this does not compile.

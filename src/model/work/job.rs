@@ -31,7 +31,8 @@ use crate::{
     interrupt::EngineEvent,
     mmio::{
         copies,
-        moves, //
+        moves,
+        switched::Written, //
     },
     ppgtt::{
         Ppgtt,
@@ -114,6 +115,8 @@ pub(super) struct Job {
     pub(super) user_interrupt: bool,
     pub(super) flush: bool,
     pub(super) flips: KVec<Flip>,
+    /// What its commands can write of the registers that change hands.
+    pub(super) written: Written,
 }
 
 /// The state page of the guest's image: what describes the ring, and a word of the blitter's.
@@ -193,6 +196,7 @@ impl Job {
             user_interrupt: false,
             flush: false,
             flips: KVec::new(),
+            written: Written::default(),
         };
         let mut job = KBox::new(job, GFP_KERNEL_ACCOUNT).map_err(|_| Flaw::Memory)?;
         let wraps = guest_head & !(HEAD_WRAP.wrapping_sub(1));
@@ -291,6 +295,12 @@ struct Auditor<'a, 'b> {
 }
 
 impl Auditor<'_, '_> {
+    /// A command can write this register of the hardware.
+    fn note(&mut self, register: u32) {
+        let platform = self.parts.map.platform();
+        self.job.written.note(platform, self.engine, register);
+    }
+
     fn workarounds(&mut self, state: &State, page: &mut Page) -> Result<Option<Workarounds>, Flaw> {
         let indirect = state.get(place::INDIRECT);
         let per_context = state.get(place::PER_CONTEXT);
@@ -405,6 +415,9 @@ impl Policy for Auditor<'_, '_> {
             .registers
             .load_by_command(register, value, self.engine, self.parts.map)
             .ok_or(flaw)?;
+        if let Load::Value(_) = load {
+            self.note(register);
+        }
         if load == Load::Root {
             let number = register.wrapping_sub(self.engine.mmio_base() | RING_PDP) / 4;
             set_half(&mut self.wanted.pdps, number, value);
@@ -427,12 +440,20 @@ impl Policy for Auditor<'_, '_> {
         Ok(halves(&shadow?))
     }
 
-    fn moves(&self, register: u32) -> bool {
-        moves(register, self.engine, self.parts.map.platform())
+    fn moves(&mut self, register: u32) -> bool {
+        let may = moves(register, self.engine, self.parts.map.platform());
+        if may {
+            self.note(register);
+        }
+        may
     }
 
-    fn copies(&self, from: u32, to: u32) -> bool {
-        copies(from, to, self.engine, self.parts.map.platform())
+    fn copies(&mut self, from: u32, to: u32) -> bool {
+        let may = copies(from, to, self.engine, self.parts.map.platform());
+        if may {
+            self.note(to);
+        }
+        may
     }
 
     fn event(&mut self, event: EngineEvent) {

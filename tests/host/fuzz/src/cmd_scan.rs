@@ -63,11 +63,11 @@ impl Policy for Guest {
         Ok([0x1000, 0, 0x2000, 0, 0, 0, 0, 0])
     }
 
-    fn moves(&self, register: u32) -> bool {
+    fn moves(&mut self, register: u32) -> bool {
         register == 0xb118
     }
 
-    fn copies(&self, _from: u32, _to: u32) -> bool {
+    fn copies(&mut self, _from: u32, _to: u32) -> bool {
         false
     }
 
