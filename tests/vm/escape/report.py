@@ -45,12 +45,15 @@ def push(layout: Layout, folder: Path, names: Sequence[str]) -> Path:
     return folder
 
 
-def machine(layout: Layout, driver: str, name: str, names: Sequence[str]) -> tuple[dict[str, Result], str]:
+def machine(
+    layout: Layout, driver: str, name: str, names: Sequence[str], platform: str = "skl"
+) -> tuple[dict[str, Result], str]:
     """Tries attacks in one machine, until one breaks it; what came of those that were tried, and what else was wrong."""
     folder = layout.output(name)
     shutil.rmtree(folder, ignore_errors=True)
     pushed = push(layout, layout.repository / "build" / "escape" / name, names)
-    command = [str(layout.here / "run"), "--driver", driver, "--name", name, "--quiet", "--mdevs", "2", "--type", "_8"]
+    command = [str(layout.here / "run"), "--driver", driver, "--name", name, "--quiet", "--platform", platform]
+    command += ["--mdevs", "2", "--type", "_8"]
     command += ["--push", str(pushed), "--l1", str(layout.here / "escape" / "attack"), "--timeout", _TIMEOUT]
     command += ["--allow", HANGS if driver == "ours" else "."]
     log = pushed.with_suffix(".log")
@@ -72,13 +75,13 @@ def results(text: str) -> dict[str, Result]:
     return found
 
 
-def lane(layout: Layout, driver: str, name: str, names: Sequence[str]) -> dict[str, Result]:
+def lane(layout: Layout, driver: str, name: str, names: Sequence[str], platform: str) -> dict[str, Result]:
     """Tries all, in one machine after the other."""
     found: dict[str, Result] = {}
     number = 0
     while left := [attack for attack in names if attack not in found]:
         number += 1
-        more, wrong = machine(layout, driver, f"{name}-{driver}-{number}", left)
+        more, wrong = machine(layout, driver, f"{name}-{driver}-{number}", left, platform)
         print(f"{driver}: {len(more)} attacks in one machine, {len(left) - len(more)} left", file=sys.stderr, flush=True)
         if not more:
             return found | {attack: Result("not tried", wrong) for attack in left}
