@@ -111,6 +111,8 @@ impl Dispatch {
     /// # Errors
     ///
     /// `ENOMEM`.
+    // What this needs of the stack is given back before the rest of the device is made.
+    #[inline(never)]
     pub(crate) fn new(gpu: &Arc<Gpu>, platform: Platform, timing: Timing) -> Result<Self> {
         let mut desks = EngineMap::default();
         for engine in engines(gpu) {

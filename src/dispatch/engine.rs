@@ -161,6 +161,8 @@ impl Dispatcher {
     /// # Errors
     ///
     /// `ENOMEM`.
+    // As for all of them together: the stack is for one at a time.
+    #[inline(never)]
     pub(super) fn new(
         engine: &Engine<'_>,
         id: EngineId,
