@@ -19,6 +19,18 @@ pub enum Platform {
     CometLake,
 }
 
+impl Platform {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Broadwell,
+        Self::Skylake,
+        Self::KabyLake,
+        Self::Broxton,
+        Self::CoffeeLake,
+        Self::CometLake,
+    ];
+}
+
 /// A set of platforms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Platforms(u8);

@@ -27,15 +27,6 @@ mod gvt_display_reset {
         platform::Platform, //
     };
 
-    const PLATFORMS: [Platform; 6] = [
-        Platform::Broadwell,
-        Platform::Skylake,
-        Platform::KabyLake,
-        Platform::Broxton,
-        Platform::CoffeeLake,
-        Platform::CometLake,
-    ];
-
     fn monitor(platform: Platform) -> Ddi {
         match platform {
             Platform::Broadwell | Platform::Broxton => Ddi::B,
@@ -54,7 +45,7 @@ mod gvt_display_reset {
 
     #[test]
     fn every_register_is_there_once() {
-        for platform in PLATFORMS {
+        for platform in Platform::ALL {
             for plugged in [false, true] {
                 let mut count = 0;
                 for (place, preset) in presets(platform, plugged).enumerate() {
@@ -73,7 +64,7 @@ mod gvt_display_reset {
 
     #[test]
     fn the_monitor_is_on_the_port_of_the_platform() {
-        for platform in PLATFORMS {
+        for platform in Platform::ALL {
             // Nothing depends on what the host had there.
             for before in [0, u32::MAX, 0xb420_1234] {
                 let registers = after(platform, true, before);
@@ -147,7 +138,7 @@ mod gvt_display_reset {
 
     #[test]
     fn only_the_monitor_is_detected() {
-        for platform in PLATFORMS {
+        for platform in Platform::ALL {
             let (offset, ports, own) = live(platform);
             let strap = match monitor(platform) {
                 Ddi::B => 4,
@@ -196,7 +187,7 @@ mod gvt_display_reset {
 
     #[test]
     fn a_plug_changes_what_is_detected() {
-        for platform in PLATFORMS {
+        for platform in Platform::ALL {
             let (offset, ports, own) = live(platform);
             let pulse = match monitor(platform) {
                 Ddi::B => 2,

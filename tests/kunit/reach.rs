@@ -27,15 +27,6 @@ mod gvt_reach {
         platform::Platform, //
     };
 
-    const PLATFORMS: [Platform; 6] = [
-        Platform::Broadwell,
-        Platform::Skylake,
-        Platform::KabyLake,
-        Platform::Broxton,
-        Platform::CoffeeLake,
-        Platform::CometLake,
-    ];
-
     const LOAD: u32 = 0x22 << 23 | 1;
     const LENGTH: u32 = 0xff;
     const PIPE_CONTROL: u32 = 0x7a00_0004;
@@ -156,6 +147,7 @@ mod gvt_reach {
         }
         Ok(reached)
     }
+
     /// How many registers of the hardware the commands of an engine reach, all of which stay with their guest.
     // A frame of its own: a worker takes much of a kernel stack.
     #[inline(never)]
@@ -178,7 +170,7 @@ mod gvt_reach {
     #[test]
     fn what_a_command_writes_stays_with_its_guest() -> Result {
         let mut count = 0;
-        for platform in PLATFORMS {
+        for platform in Platform::ALL {
             for engine in EngineId::ALL {
                 count += staying(platform, engine)?;
             }
@@ -190,7 +182,7 @@ mod gvt_reach {
     /// What goes nowhere is there for the guest to read all the same.
     #[test]
     fn how_an_engine_is_driven_is_the_hosts() -> Result {
-        for platform in PLATFORMS {
+        for platform in Platform::ALL {
             for engine in EngineId::ALL {
                 let base = engine.mmio_base();
                 let page = match engine {
@@ -220,7 +212,7 @@ mod gvt_reach {
             0xe194, 0xe4f0, 0xe4f4,
         ];
         let newer = [0x2088, 0x2090, 0x2580, 0xb020, 0xc800];
-        for platform in PLATFORMS {
+        for platform in Platform::ALL {
             let mut worker = Worker::on(map(platform)?, EngineId::Rcs0)?;
             assert_eq!(
                 reached(&mut worker, EngineId::Rcs0, &render)?.len(),
@@ -253,7 +245,7 @@ mod gvt_reach {
     /// Otherwise the next who gets the engine would find what the last one's commands wrote.
     #[test]
     fn what_commands_can_write_is_known_when_it_changes_hands() -> Result {
-        for platform in PLATFORMS {
+        for platform in Platform::ALL {
             for engine in EngineId::ALL {
                 assert!(handed(platform, engine).count() <= Written::MAX);
                 let wrong = handed(platform, engine)

@@ -29,15 +29,6 @@ mod gvt_registers {
         platform::Platform, //
     };
 
-    const PLATFORMS: [Platform; 6] = [
-        Platform::Broadwell,
-        Platform::Skylake,
-        Platform::KabyLake,
-        Platform::Broxton,
-        Platform::CoffeeLake,
-        Platform::CometLake,
-    ];
-
     /// Plain registers of the render engine.
     const RING_TAIL: u32 = 0x2030;
     const RING_HEAD: u32 = 0x2034;
@@ -50,7 +41,7 @@ mod gvt_registers {
     #[test]
     fn no_register_is_in_the_table_twice() -> Result {
         let all = EngineId::ALL.into_iter().fold(Engines::NONE, Engines::with);
-        for platform in PLATFORMS {
+        for platform in Platform::ALL {
             for engines in [Engines::NONE, engines(), all] {
                 let map = RegisterMap::new(platform, engines, &[])?;
                 assert_eq!(map.platform(), platform);
@@ -280,7 +271,7 @@ mod gvt_registers {
     #[test]
     fn a_guest_sees_what_describes_the_gpu() -> Result {
         let config = HostConfig::new(1)?;
-        for platform in PLATFORMS {
+        for platform in Platform::ALL {
             let map = RegisterMap::new(platform, engines(), &host_registers()?)?;
             let mut machine = Machine::on(map, &setup(&config)?)?;
             for _ in 0..2 {
@@ -315,7 +306,7 @@ mod gvt_registers {
     fn a_guest_sees_no_address_of_the_host() -> Result {
         // gvt-spec 12.1-24: the C driver starts with all registers of the host.
         let config = HostConfig::new(1)?;
-        for platform in PLATFORMS {
+        for platform in Platform::ALL {
             let map = RegisterMap::new(platform, engines(), &host_registers()?)?;
             let mut machine = Machine::on(map, &setup(&config)?)?;
             for base in [0x2000, 0x1_2000, 0x1_a000, 0x2_2000] {

@@ -23,15 +23,6 @@ const PLACES: [u32; 44] = [
     0x6_4040, 0x7_8000, 0x7_8808, 0x7_8818, 0xc_4000, 0xc_6000, 0x10_0000, 0x10_0018, 0x13_0040, 0x13_8120, 0x14_5998,
 ];
 
-const PLATFORMS: [Platform; 6] = [
-    Platform::Broadwell,
-    Platform::Skylake,
-    Platform::KabyLake,
-    Platform::Broxton,
-    Platform::CoffeeLake,
-    Platform::CometLake,
-];
-
 /// A guest, its vGPU, and what must hold of them.
 pub struct Registers {
     rig: Rig,
@@ -43,7 +34,7 @@ pub struct Registers {
 impl Registers {
     /// A vGPU after a reset.
     pub fn new(script: &mut Source<'_>) -> Self {
-        let platform = PLATFORMS[usize::from(script.byte()) % PLATFORMS.len()];
+        let platform = Platform::ALL[usize::from(script.byte()) % Platform::ALL.len()];
         let mut rig = Rig::on(platform).expect("a vGPU");
         if script.byte() & 1 == 0 {
             // A guest that knows where it is.
