@@ -257,7 +257,7 @@ mod gvt_plane {
         for (control, units, pages) in [(XRGB, 7, 6), (XRGB | 1 << 10, 1, 7)] {
             let size = pages * 4096;
             for (start, inside) in [
-                (0, false),
+                (4096, false),
                 (64 * MB - 4096, false),
                 (64 * MB, true),
                 (128 * MB - size, true),
@@ -284,6 +284,33 @@ mod gvt_plane {
     }
 
     #[test]
+    fn a_plane_that_has_no_address_yet_is_off() -> Result {
+        let memory = memory()?;
+        for platform in [Platform::Broadwell, Platform::Skylake] {
+            let mut plane = registers(0, 0);
+            plane.surface = 0xfff;
+            assert_eq!(plane.primary(platform, 0, &memory), Ok(None));
+            assert_eq!(plane.sprite(platform, &memory), Ok(None));
+        }
+        let mut cursor = cursor_at(0x27, 0);
+        cursor.base = 0;
+        assert_eq!(cursor.cursor(&memory), Ok(None));
+
+        // To the vGPU that has the first page 0 is an address like any other.
+        let first = Memory {
+            low: GmRange::new(0, 64 * MB)?,
+            ..memory
+        };
+        let mut plane = registers(XRGB, 7);
+        plane.surface = 0;
+        let start = plane.primary(Platform::Skylake, 0, &first);
+        assert_eq!(start.map(|plane| plane.map(|p| p.start)), Ok(Some(0)));
+        let start = cursor.cursor(&first);
+        assert_eq!(start.map(|plane| plane.map(|p| p.start)), Ok(Some(0)));
+        Ok(())
+    }
+
+    #[test]
     fn the_biggest_numbers_do_no_harm() -> Result {
         let memory = memory()?;
         for control in [
@@ -297,7 +324,7 @@ mod gvt_plane {
             plane.size = u32::MAX;
             plane.offset = u32::MAX;
             plane.position = u32::MAX;
-            for surface in [LOW, 0, u32::MAX] {
+            for surface in [LOW, 0x1000, u32::MAX] {
                 plane.surface = surface;
                 assert!(plane.primary(Platform::Skylake, u32::MAX, &memory).is_err());
                 assert!(plane

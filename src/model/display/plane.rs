@@ -243,6 +243,12 @@ impl Memory {
         }
         Ok(pages)
     }
+
+    /// If a surface register has no address yet. i915 turns a plane on before it writes the address,
+    /// and leaves 0 there when it turns it off: a VMM that asks in between must not hear of a fault.
+    fn is_unset(&self, surface: u32) -> bool {
+        surface & ADDRESS == 0 && !self.low.contains(0, PAGE_SIZE)
+    }
 }
 
 impl PlaneRegisters {
@@ -274,7 +280,7 @@ impl PlaneRegisters {
         pipe_source: u32,
         memory: &Memory,
     ) -> Result<Option<Plane>, PlaneFault> {
-        if !self.is_on() {
+        if !self.is_on() || memory.is_unset(self.surface) {
             return Ok(None);
         }
         if platform != Platform::Broadwell {
@@ -296,7 +302,7 @@ impl PlaneRegisters {
     ///
     /// A [`PlaneFault`].
     pub fn sprite(&self, platform: Platform, memory: &Memory) -> Result<Option<Plane>, PlaneFault> {
-        if !self.is_on() {
+        if !self.is_on() || memory.is_unset(self.surface) {
             return Ok(None);
         }
         if platform != Platform::Broadwell {
@@ -395,6 +401,9 @@ impl CursorRegisters {
     ///
     /// A [`PlaneFault`].
     pub fn cursor(&self, memory: &Memory) -> Result<Option<Plane>, PlaneFault> {
+        if memory.is_unset(self.base) {
+            return Ok(None);
+        }
         let control = CursorControl::from_raw(self.control);
         let width: u32 = match (control.argb(), control.mode().get()) {
             (false, 0) => return Ok(None),
