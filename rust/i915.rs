@@ -30,6 +30,7 @@ pub mod engine;
 pub mod fence;
 pub mod gate;
 pub mod ggtt;
+pub mod image;
 pub mod mmio;
 pub mod ops;
 pub mod request;

@@ -63,11 +63,10 @@ impl<B: Body> Worker<B> {
     /// # Errors
     ///
     /// `ENOMEM`, `EINTR` as from `kthread_create()`.
-    pub fn spawn(name: &'static CStr, body: B) -> Result<Self> {
+    pub fn spawn(name: &CStr, body: B) -> Result<Self> {
         let body = KBox::new(body, GFP_KERNEL)?.into_foreign();
         let format = c"%s".as_char_ptr();
-        // SAFETY: `main` takes the pointer as its argument; the format has one string, which lives
-        // for ever.
+        // SAFETY: `main` takes the pointer as its argument; the format has one string, which is copied.
         let task = unsafe {
             bindings::kthread_create_on_node(Some(Self::main), body, -1, format, name.as_char_ptr())
         };

@@ -2,18 +2,23 @@
 
 //! The work of all virtual GPUs on all engines of a GPU.
 //!
-//! Each engine has a thread of its own. It sleeps until there is news: a guest has submitted something,
-//! i915 is through with something, or a context got off the engine. Then it takes over what is done and
-//! gives i915 what comes next. It never waits for the GPU, and there is no tick: a timer runs only while
-//! somebody waits whose turn will come at a time that is known. Whose turn it is decides
-//! [`Queue`](gvt_model::sched::Queue), by the GPU time that each has had.
+//! Each virtual GPU has a thread of its own. It sleeps until there is news: the guest has submitted something,
+//! i915 is through with something, or its context got off an engine. Then it takes over what is done and
+//! prepares what comes next. Whose turn it is decides [`Queue`](gvt_model::sched::Queue), by the GPU time that each
+//! has had; whoever brings news gives i915 what has its turn by that. For what is due at a time that is known each
+//! engine has a thread too. Nobody waits for the GPU, and there is no tick.
 
 mod engine;
+mod member;
+mod worker;
 
 use crate::vgpu::Vgpu;
 use engine::Dispatcher;
 use gvt_kapi::{
-    doorbell::Doorbell,
+    doorbell::{
+        Button,
+        Doorbell, //
+    },
     i915::{
         context::ContextId,
         engine::{
@@ -46,8 +51,13 @@ use gvt_model::{
 };
 use kernel::{
     prelude::*,
-    sync::Arc, //
+    str::CString,
+    sync::{
+        Arc,
+        Completion, //
+    },
 };
+use worker::Porter;
 
 /// What a virtual GPU gets of each engine.
 #[derive(Clone, Copy)]
@@ -88,14 +98,14 @@ struct Desk {
 
 /// The thread of a dispatcher.
 struct Thread {
-    bell: Arc<Doorbell>,
+    dispatcher: Arc<Dispatcher>,
     worker: Option<Worker<Loop>>,
 }
 
 impl Drop for Thread {
     fn drop(&mut self) {
         // It looks whether it should stop when somebody rings.
-        self.bell.ring();
+        self.dispatcher.kick();
         self.worker = None;
     }
 }
@@ -121,13 +131,6 @@ impl Dispatch {
             }
         }
         Ok(Self { desks })
-    }
-
-    /// There is work for an engine.
-    pub(crate) fn kick(&self, id: EngineId) {
-        if let Some(desk) = self.desks.get(id) {
-            desk.dispatcher.kick();
-        }
     }
 
     /// Ends what i915 has of a virtual GPU for an engine.
@@ -159,14 +162,6 @@ impl Dispatch {
             }
         }
     }
-
-    fn leave(&self, id: VgpuId) {
-        for (_, desk) in self.desks.iter() {
-            if let Some(desk) = desk {
-                desk.dispatcher.leave(id);
-            }
-        }
-    }
 }
 
 /// Keeps the engines from the guests' work while the machine sleeps. What i915 has already it waits for itself, but
@@ -187,7 +182,7 @@ impl Desk {
     fn new(engine: &Engine<'_>, id: EngineId, platform: Platform, timing: Timing) -> Result<Self> {
         let dispatcher = Dispatcher::new(engine, id, platform, timing)?;
         let _thread = Thread {
-            bell: dispatcher.bell().clone(),
+            dispatcher: dispatcher.clone(),
             worker: Some(Worker::spawn(name_of(id), Loop(dispatcher.clone()))?),
         };
         let watch = Watch(dispatcher.clone());
@@ -216,25 +211,42 @@ fn name_of(id: EngineId) -> &'static CStr {
 pub(crate) struct Membership {
     dispatch: Arc<Dispatch>,
     id: VgpuId,
+    bell: Arc<Doorbell>,
+    gone: Arc<Completion>,
+    _worker: Worker<Porter>,
 }
 
 impl Membership {
     /// # Errors
     ///
-    /// `ENOMEM`.
+    /// `ENOMEM`; `EINTR` if the task is to end.
     pub(crate) fn new(
         dispatch: &Arc<Dispatch>,
         id: VgpuId,
         share: Share,
         vgpu: &Arc<Session<Vgpu>>,
     ) -> Result<Self> {
+        let gone = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
+        let porter = Porter {
+            id,
+            vgpu: vgpu.clone(),
+            dispatch: dispatch.clone(),
+            images: EngineMap::default(),
+            gone: gone.clone(),
+        };
+        let name = CString::try_from_fmt(fmt!("gvt:vgpu{}", id.get()))?;
+        let bell = vgpu.device().bell().clone();
         let this = Self {
             dispatch: dispatch.clone(),
             id,
+            bell: bell.clone(),
+            gone,
+            _worker: Worker::spawn(&name, porter)?,
         };
-        for (_, desk) in dispatch.desks.iter() {
+        for (engine, desk) in dispatch.desks.iter() {
             if let Some(desk) = desk {
-                desk.dispatcher.join(id, share, vgpu)?;
+                let button = Button::new(&bell, engine.number());
+                desk.dispatcher.join(id, share, button)?;
             }
         }
         Ok(this)
@@ -243,6 +255,12 @@ impl Membership {
 
 impl Drop for Membership {
     fn drop(&mut self) {
-        self.dispatch.leave(self.id);
+        for (engine, desk) in self.dispatch.desks.iter() {
+            if let Some(desk) = desk {
+                desk.dispatcher.leave(self.id);
+                self.bell.press(engine.number());
+            }
+        }
+        self.gone.wait_for_completion();
     }
 }

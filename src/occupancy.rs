@@ -5,13 +5,14 @@
 //!
 //! The registers keep the values of the last virtual GPU until somebody else gets on the engine.
 
-use gvt_kapi::i915::{
-    context::{
-        ContextId,
-        Paging, //
+use gvt_kapi::{
+    doorbell::Button,
+    i915::{
+        context::ContextId,
+        engine::Switching,
+        image::Paging,
+        mmio::Powered, //
     },
-    engine::Switching,
-    mmio::Powered, //
 };
 use gvt_model::{
     engine::EngineId,
@@ -36,6 +37,8 @@ use kernel::{
 /// A context of a virtual GPU's.
 struct Occupant {
     context: ContextId,
+    /// Pressed when it is off the engine.
+    button: Button,
     /// Whether it is on the engine. When i915 puts another one in its place, both are for a moment.
     on: bool,
     /// Since when the engine is its own, or its time was taken.
@@ -75,8 +78,8 @@ pub(crate) struct Occupancy {
     owner: Option<ContextId>,
     /// How often i915 had reset the engine when that was so.
     resets: u32,
-    /// It was reset since: a register has what i915 has written, or where neither the reset nor i915 reaches,
-    /// what the last owner had.
+    /// It was reset since, or without power: a register has what i915 has written, or where neither the reset nor
+    /// i915 reaches, what the last owner had.
     uncertain: bool,
     /// Whether it is known what the host has.
     read: bool,
@@ -114,10 +117,11 @@ impl Occupancy {
         }
     }
 
-    /// There is another context.
-    pub(crate) fn add(&mut self, context: ContextId, values: Values) {
+    /// There is another context. `button` is pressed whenever it gets off the engine.
+    pub(crate) fn add(&mut self, context: ContextId, values: Values, button: Button) {
         let occupant = Occupant {
             context,
+            button,
             on: false,
             since: None,
             time: 0,
@@ -188,19 +192,17 @@ impl Occupancy {
         }
     }
 
-    /// A context got on the engine or off it; false if it is none of these.
-    pub(crate) fn switched(
-        &mut self,
-        context: ContextId,
-        on: bool,
-        switching: &Switching<'_>,
-    ) -> bool {
+    /// A context got on the engine or off it.
+    pub(crate) fn switched(&mut self, context: ContextId, on: bool, switching: &Switching<'_>) {
         let known = match self.find(context) {
             Some(occupant) => {
                 occupant.count();
                 (occupant.on, occupant.since) = (on, None);
                 if let Some(paging) = &occupant.paging {
                     switching.set_paging(paging);
+                }
+                if !on {
+                    occupant.button.press();
                 }
                 true
             }
@@ -225,7 +227,6 @@ impl Occupancy {
         if on && (owner != self.owner || self.uncertain) {
             self.hand_over(owner, &switching.power());
         }
-        known
     }
 
     /// Puts the values of somebody else into the registers.
@@ -274,6 +275,11 @@ impl Occupancy {
                 *now = wanted;
             }
         }
+    }
+
+    /// The GPU may have been without power: nobody knows what is in the registers.
+    pub(crate) fn lose(&mut self) {
+        (self.owner, self.uncertain) = (None, true);
     }
 
     /// Whether a context is on the engine.

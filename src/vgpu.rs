@@ -30,6 +30,7 @@ use crate::{
     trace, //
 };
 use gvt_kapi::{
+    doorbell::Doorbell,
     guest_warn,
     i915::ggtt::Space,
     kvm::{
@@ -108,6 +109,8 @@ pub(crate) struct Vgpu {
     #[pin]
     pub(crate) triggers: Triggers,
     dispatch: Arc<Dispatch>,
+    /// Its thread waits there, if it has one.
+    bell: Arc<Doorbell>,
     clock: Clock,
     #[pin]
     warnings: RateLimit,
@@ -178,6 +181,7 @@ impl Vgpu {
             context_sizes: &claim.context_sizes(),
         })?;
         let dispatch = claim.host().dispatch.clone();
+        let bell = Arc::pin_init(Doorbell::new(), GFP_KERNEL)?;
         let aperture = partition.clone();
         let state = State {
             model,
@@ -198,6 +202,7 @@ impl Vgpu {
             aperture <- new_mutex!(Some(aperture)),
             triggers <- Triggers::new(),
             dispatch,
+            bell,
             clock: Clock::new(),
             warnings <- RateLimit::new(),
         }? Error))
@@ -206,6 +211,11 @@ impl Vgpu {
     /// Its number among those of the host GPU.
     pub(crate) fn id(&self) -> VgpuId {
         self.id
+    }
+
+    /// Rings for its thread: each engine has the button of its number.
+    pub(crate) fn bell(&self) -> &Arc<Doorbell> {
+        &self.bell
     }
 
     /// Its share of each engine.
@@ -541,7 +551,7 @@ impl Vgpu {
             self.dispatch.cancel(engine, self.id);
         }
         for engine in effects.kicks().iter() {
-            self.dispatch.kick(engine);
+            self.bell.press(engine.number());
         }
     }
 

@@ -144,6 +144,7 @@ void gvt_helper_engine_unmap_default(struct intel_engine_cs *engine, void *state
 struct i915_ppgtt *gvt_helper_ppgtt_create(struct drm_i915_private *i915);
 void gvt_helper_ppgtt_put(struct i915_ppgtt *ppgtt);
 struct intel_context *gvt_helper_context_create(struct intel_engine_cs *engine);
+void gvt_helper_context_get(struct intel_context *context);
 void gvt_helper_context_put(struct intel_context *context);
 void gvt_helper_context_set_ppgtt(struct intel_context *context, struct i915_ppgtt *ppgtt);
 void gvt_helper_context_set_ring_size(struct intel_context *context, u32 size);

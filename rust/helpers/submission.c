@@ -42,6 +42,11 @@ struct intel_context *gvt_helper_context_create(struct intel_engine_cs *engine)
 	return intel_context_create(engine);
 }
 
+void gvt_helper_context_get(struct intel_context *context)
+{
+	intel_context_get(context);
+}
+
 void gvt_helper_context_put(struct intel_context *context)
 {
 	intel_context_put(context);

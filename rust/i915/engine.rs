@@ -3,10 +3,8 @@
 //! The engines of the GPU, and news of which context runs on them.
 
 use super::{
-    context::{
-        ContextId,
-        Paging, //
-    },
+    context::ContextId,
+    image::Paging,
     mmio::Powered,
     request::context_of,
     text,

@@ -5,7 +5,7 @@
 use super::context::Context;
 use crate::{
     bindings,
-    doorbell::Doorbell, //
+    doorbell::Button, //
 };
 use core::ptr::NonNull;
 use kernel::{
@@ -14,7 +14,6 @@ use kernel::{
         to_result, //
     },
     prelude::*,
-    sync::Arc,
     types::Opaque, //
 };
 
@@ -56,12 +55,12 @@ impl Drop for Submitted {
     }
 }
 
-/// Work that was submitted, and that rings when it is done.
+/// Work that was submitted, and that presses a button when it is done.
 #[pin_data(PinnedDrop)]
 pub struct Request {
     #[pin]
     callback: Opaque<bindings::dma_fence_cb>,
-    bell: Arc<Doorbell>,
+    button: Button,
     submitted: Submitted,
     /// Whether it has its commands. i915 runs it without them too.
     emitted: Result,
@@ -74,7 +73,7 @@ unsafe impl Send for Request {}
 unsafe impl Sync for Request {}
 
 impl Context {
-    /// Gives i915 commands to run: an even number of words. `bell` rings when they are done, or have failed:
+    /// Gives i915 commands to run: an even number of words. `button` is pressed when they are done, or have failed:
     /// whatever gets to i915 is to be waited for, and [`Request::result`] tells what came of it.
     ///
     /// # Errors
@@ -84,14 +83,15 @@ impl Context {
         &mut self,
         commands: &[u32],
         urgency: Urgency,
-        bell: Arc<Doorbell>,
+        button: Button,
     ) -> Result<Pin<KBox<Request>>> {
         let words = u32::try_from(commands.len())?;
         // First: work of which nobody knows when it is done must not run.
         let place = KBox::new_uninit(GFP_KERNEL)?;
         self.pin()?;
+        let context = self.as_raw().as_ptr();
         // SAFETY: The context is pinned.
-        let raw = from_err_ptr(unsafe { bindings::gvt_helper_request_create(self.as_raw()) })?;
+        let raw = from_err_ptr(unsafe { bindings::gvt_helper_request_create(context) })?;
         let raw = NonNull::new(raw).ok_or(ENOMEM)?;
         // SAFETY: The request was made just now.
         unsafe { bindings::gvt_helper_request_get(raw.as_ptr()) };
@@ -104,7 +104,7 @@ impl Context {
         // SAFETY: As above.
         unsafe { bindings::gvt_helper_request_add(raw.as_ptr()) };
         submitted.raise(urgency);
-        let Ok(request) = place.write_pin_init(Request::new(submitted, bell, emitted));
+        let Ok(request) = place.write_pin_init(Request::new(submitted, button, emitted));
         Ok(request)
     }
 }
@@ -129,10 +129,10 @@ fn emit(raw: NonNull<bindings::i915_request>, words: u32, commands: &[u32]) -> R
 }
 
 impl Request {
-    fn new(submitted: Submitted, bell: Arc<Doorbell>, emitted: Result) -> impl PinInit<Self> {
+    fn new(submitted: Submitted, button: Button, emitted: Result) -> impl PinInit<Self> {
         let raw = submitted.0;
         pin_init!(Self {
-            bell,
+            button,
             submitted,
             emitted,
             callback <- Opaque::ffi_init(|slot: *mut bindings::dma_fence_cb| {
@@ -186,7 +186,7 @@ impl Request {
         let this = unsafe { kernel::container_of!(callback, Self, callback) };
         // SAFETY: The fence has a lock that drop takes too, so the request lives.
         let this = unsafe { &*this };
-        this.bell.ring();
+        this.button.press();
     }
 }
 

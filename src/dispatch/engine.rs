@@ -2,19 +2,28 @@
 
 //! The work of all virtual GPUs on one engine: who gets it next, and what happens when it is done.
 
-use super::Share;
+use super::{
+    member::{
+        Chance,
+        Member,
+        Task, //
+    },
+    Share, //
+};
 use crate::{
     display::Clock,
     occupancy::Occupancy,
-    trace,
-    vgpu::Vgpu, //
+    trace, //
 };
 use gvt_kapi::{
     alarm::{
         Alarm,
         Ring, //
     },
-    doorbell::Doorbell,
+    doorbell::{
+        Button,
+        Doorbell, //
+    },
     i915::{
         context::{
             Context,
@@ -25,25 +34,26 @@ use gvt_kapi::{
             Engine,
             Switching, //
         },
+        image::Image,
         request::{
             Request,
             Urgency, //
         },
         Gpu, //
     },
-    vfio::Session, //
 };
 use gvt_model::{
     engine::EngineId,
+    mmio::switched::Written,
     platform::{
         Platform,
         MAX_VGPUS, //
     },
+    ppgtt::Addressing,
     sched::{
         step::{
             Standing,
-            Step,
-            IN_FLIGHT, //
+            Step, //
         },
         Queue,
         Timing, //
@@ -55,19 +65,19 @@ use kernel::{
     prelude::*,
     sync::{
         Arc,
-        Completion,
         Mutex,
+        SetOnce,
         SpinLockIrq, //
     },
     time::Delta,
 };
 
 /// Rings for an engine at a time.
-struct Chime(Arc<Doorbell>);
+struct Chime(Button);
 
 impl Ring for Chime {
     fn ring(&self) {
-        self.0.ring();
+        self.0.press();
     }
 }
 
@@ -79,6 +89,8 @@ pub(super) struct Dispatcher {
     gpu: Arc<Gpu>,
     bell: Arc<Doorbell>,
     clock: Clock,
+    /// The image of a new context of i915's; nothing before there is one.
+    fresh: SetOnce<KVVec<u32>>,
     #[pin]
     state: Mutex<State>,
     #[pin]
@@ -95,8 +107,6 @@ struct State {
     pulse: Option<Pulse>,
     /// i915 is given nothing new: the machine is about to sleep.
     paused: bool,
-    /// The image of a new context of i915's; nothing before there is one.
-    fresh: KVVec<u32>,
     /// Room for what there is of each virtual GPU's.
     standings: KVec<Standing>,
 }
@@ -116,39 +126,17 @@ impl Pulse {
     }
 }
 
-/// Work that i915 has.
-struct Flight {
-    request: Pin<KBox<Request>>,
-    /// It goes before others'.
-    urgent: bool,
-}
-
-/// A virtual GPU that has a machine.
-struct Member {
-    id: VgpuId,
-    vgpu: Arc<Session<Vgpu>>,
-    /// What runs its work; there is none before it has any.
-    context: Option<Context>,
-    /// What i915 has, oldest first.
-    flights: KVec<Flight>,
-    /// Somebody waits for it to have nothing.
-    leaving: Option<Arc<Completion>>,
-}
-
-impl Member {
-    /// Whether i915 has yet to end what it has of a context that was banned.
-    fn outlives_ban(&self) -> bool {
-        let banned = self.context.as_ref().is_some_and(Context::is_banned);
-        let mut flights = self.flights.iter();
-        banned && flights.any(|flight| !flight.request.is_done())
-    }
-}
-
 /// For how long work that is to end may still take when the engine was taken from it, in nanoseconds; then it is taken
 /// once more.
 const PATIENCE: u64 = 1_000_000_000;
+/// For how many nanoseconds a virtual GPU without work counts as one that wants the engine, until its thread has looked
+/// whether there is more.
+const ABSENCE: u64 = 10_000_000;
 /// After how many nanoseconds what failed for want of memory is tried again.
 const RETRY: u64 = 10_000_000;
+
+/// The button of an engine's bell.
+const NEWS: usize = 0;
 
 /// So many nanoseconds.
 fn delta(nanoseconds: u64) -> Delta {
@@ -174,10 +162,9 @@ impl Dispatcher {
         let state = State {
             members: KVec::with_capacity(MAX_VGPUS, GFP_KERNEL)?,
             queue: Queue::new(timing),
-            alarm: Alarm::new(Chime(bell.clone()))?,
+            alarm: Alarm::new(Chime(Button::new(&bell, NEWS)))?,
             pulse: None,
             paused: false,
-            fresh: KVVec::new(),
             standings: KVec::with_capacity(MAX_VGPUS, GFP_KERNEL)?,
         };
         let gpu = engine.gpu().clone();
@@ -188,6 +175,7 @@ impl Dispatcher {
                 gpu,
                 bell,
                 clock: Clock::new(),
+                fresh: SetOnce::new(),
                 state <- new_mutex!(state),
                 occupancy <- new_spinlock_irq!(occupancy),
             }),
@@ -195,14 +183,9 @@ impl Dispatcher {
         )
     }
 
-    /// What rings when there is news.
-    pub(super) fn bell(&self) -> &Arc<Doorbell> {
-        &self.bell
-    }
-
     /// There is news.
     pub(super) fn kick(&self) {
-        self.bell.ring();
+        self.bell.press(NEWS);
     }
 
     /// Waits for news.
@@ -212,10 +195,7 @@ impl Dispatcher {
 
     /// A context got on the engine or off it.
     pub(super) fn switched(&self, context: ContextId, on: bool, switching: &Switching<'_>) {
-        let known = self.occupancy.lock().switched(context, on, switching);
-        if known && !on {
-            self.kick();
-        }
+        self.occupancy.lock().switched(context, on, switching);
     }
 
     /// A virtual GPU gets another share.
@@ -227,9 +207,15 @@ impl Dispatcher {
         self.kick();
     }
 
-    /// From now on i915 is given nothing new, or again.
+    /// From now on i915 is given nothing new, because the machine goes to sleep; or again, because it has slept.
     pub(super) fn pause(&self, paused: bool) {
-        self.state.lock().paused = paused;
+        if !paused {
+            self.occupancy.lock().lose();
+        }
+        let mut state = self.state.lock();
+        state.paused = paused;
+        state.members.iter().for_each(Member::wake);
+        drop(state);
         self.kick();
     }
 
@@ -238,89 +224,201 @@ impl Dispatcher {
         self.state.lock().queue.total(id)
     }
 
-    /// A virtual GPU comes.
+    /// A virtual GPU comes; its thread waits at the bell of `button`.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(super) fn join(&self, id: VgpuId, share: Share, vgpu: &Arc<Session<Vgpu>>) -> Result {
-        let member = Member {
-            id,
-            vgpu: vgpu.clone(),
-            context: None,
-            flights: KVec::with_capacity(IN_FLIGHT, GFP_KERNEL)?,
-            leaving: None,
-        };
+    pub(super) fn join(&self, id: VgpuId, share: Share, button: Button) -> Result {
+        let member = Member::new(id, button)?;
         let mut state = self.state.lock();
         state.queue.join(id, share.weight, share.cap);
-        state.members.push(member, GFP_KERNEL)?;
+        // There is room for all virtual GPUs.
+        let _ = state.members.push_within_capacity(member);
         Ok(())
     }
 
-    /// A context for the work of a virtual GPU.
+    /// The image of a new context of i915's.
     ///
     /// # Errors
     ///
-    /// Those of [`Context::new`]; `EAGAIN` if i915 is not ready for work yet.
-    fn context(&self, fresh: &mut KVVec<u32>) -> Result<Context> {
-        let engine = self.engine().ok_or(ENODEV)?;
-        if fresh.is_empty() {
-            *fresh = engine.fresh_image()?.ok_or(EAGAIN)?;
+    /// `ENOMEM`; `EAGAIN` if i915 is not ready for work yet.
+    pub(super) fn fresh(&self) -> Result<&[u32]> {
+        if self.fresh.as_ref().is_none() {
+            let engine = self.engine().ok_or(ENODEV)?;
+            let image = engine.fresh_image()?.ok_or(EAGAIN)?;
+            // Whoever comes first: it is the same.
+            self.fresh.populate(image);
         }
+        self.fresh.as_ref().map(|image| &**image).ok_or(EAGAIN)
+    }
+
+    /// Makes a context for the work of a virtual GPU. `button` is pressed whenever it gets off the engine.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Context::new`] and [`Image::new`].
+    pub(super) fn add_context(&self, id: VgpuId, button: Button) -> Result<Image> {
+        let engine = self.engine().ok_or(ENODEV)?;
         let context = Context::new(&engine)?;
+        let image = Image::new(&engine, &context)?;
         let values = Occupancy::room(self.platform, self.id)?;
+        {
+            let awake = self.gpu.wake();
+            let powered = awake.power();
+            let mut occupancy = self.occupancy.lock();
+            occupancy.read_host(&powered);
+            occupancy.add(context.id(), values, button);
+        }
+        let mut state = self.state.lock();
+        let mut members = state.members.iter_mut();
+        if let Some(member) = members.find(|member| member.id == id) {
+            member.context = Some(context);
+        }
+        Ok(image)
+    }
+
+    /// The registers do not keep the values of a context any more.
+    pub(super) fn forget(&self, context: &Context) {
         let awake = self.gpu.wake();
         let powered = awake.power();
+        let values = self.occupancy.lock().remove(context.id(), &powered);
+        drop(values);
+    }
+
+    /// A virtual GPU has prepared work for this context, the commands of which can write these registers; if it has
+    /// no other, this is how it finds its memory. What its processor has written to registers tells `register`.
+    pub(super) fn expect(
+        &self,
+        image: &Image,
+        addressing: Option<Addressing>,
+        written: &Written,
+        register: impl FnMut(u32) -> u32,
+    ) {
+        // What goes on with a context that the GPU has may not change that.
+        let paging = addressing.map(|addressing| image.paging(addressing));
         let mut occupancy = self.occupancy.lock();
-        occupancy.read_host(&powered);
-        occupancy.add(context.id(), values);
-        Ok(context)
+        if let Some(paging) = paging {
+            occupancy.set_paging(image.context(), paging);
+        }
+        occupancy.add_written(image.context(), written);
+        occupancy.refresh(image.context(), register);
+    }
+
+    /// What the thread of a virtual GPU has to do.
+    pub(super) fn task(&self, id: VgpuId) -> Task {
+        let mut state = self.state.lock();
+        let State {
+            members,
+            queue,
+            paused,
+            ..
+        } = &mut *state;
+        let Some(at) = members.iter().position(|member| member.id == id) else {
+            return Task::Leave;
+        };
+        let Some(member) = members.get_mut(at) else {
+            return Task::Leave;
+        };
+        if let Some(done) = self.land(member, queue) {
+            // There is room for somebody's work.
+            self.arrange(&mut state, Some(id));
+            return Task::Complete(done);
+        }
+        if let Some(context) = member.retired() {
+            return Task::Retire(context);
+        }
+        if member.has_left() {
+            queue.leave(id);
+            let gone = members.remove(at);
+            drop(state);
+            drop(gone);
+            return Task::Leave;
+        }
+        match member.chance().filter(|_| !*paused) {
+            Some(chance) => Task::Prepare(chance),
+            None => {
+                let idle = member.is_idle();
+                if idle {
+                    self.idle(&mut state, id);
+                }
+                Task::Rest { idle }
+            }
+        }
+    }
+
+    /// A virtual GPU has nothing to prepare. True if it has no work at all.
+    pub(super) fn rest(&self, id: VgpuId) -> bool {
+        let mut state = self.state.lock();
+        let mut members = state.members.iter();
+        let idle = members.any(|member| member.id == id && member.is_idle());
+        if idle {
+            self.idle(&mut state, id);
+        }
+        idle
+    }
+
+    /// A virtual GPU has prepared work.
+    pub(super) fn offer(&self, id: VgpuId, chance: Chance, commands: KVVec<u32>) {
+        let mut state = self.state.lock();
+        let mut members = state.members.iter_mut();
+        if let Some(member) = members.find(|member| member.id == id) {
+            member.offer(chance, commands);
+        }
+        self.arrange(&mut state, Some(id));
+    }
+
+    /// A virtual GPU has no work.
+    fn idle(&self, state: &mut State, id: VgpuId) {
+        let State { members, queue, .. } = &mut *state;
+        queue.set_active(id, false);
+        let mut members = members.iter_mut();
+        if let Some(member) = members.find(|member| member.id == id) {
+            member.rest();
+        }
+        self.arrange(state, Some(id));
+    }
+
+    /// Takes the oldest work of a virtual GPU that is through; tells if that was done well.
+    fn land(&self, member: &mut Member, queue: &mut Queue) -> Option<bool> {
+        let last = member.landed()?;
+        let context = member.context.as_ref().map(Context::id);
+        if let Some(context) = context {
+            let mut occupancy = self.occupancy.lock();
+            if last && occupancy.is_on(context) {
+                // The GPU has yet to save the context.
+                return None;
+            }
+            let time = occupancy.take_time(context);
+            drop(occupancy);
+            queue.ran(member.id, time);
+        }
+        let done = member.take_landed(self.clock.now());
+        trace::completed(member.id, self.id, done, queue.total(member.id));
+        Some(done)
     }
 
     /// A virtual GPU goes, once i915 has nothing of it any more.
     pub(super) fn leave(&self, id: VgpuId) {
-        if self.try_leave(id) {
-            return;
+        let mut state = self.state.lock();
+        let mut members = state.members.iter_mut();
+        if let Some(member) = members.find(|member| member.id == id) {
+            member.leave();
         }
-        let Ok(gone) = Arc::pin_init(Completion::new(), GFP_KERNEL) else {
-            // There is no memory for the way that sleeps.
-            while !self.try_leave(id) {
-                kernel::time::delay::fsleep(kernel::time::Delta::from_millis(1));
-            }
-            return;
-        };
-        {
-            let mut state = self.state.lock();
-            let mut members = state.members.iter_mut();
-            let Some(member) = members.find(|member| member.id == id) else {
-                return;
-            };
-            member.leaving = Some(gone.clone());
-        }
+        drop(state);
         self.cancel(id);
-        self.kick();
-        gone.wait_for_completion();
-        self.try_leave(id);
     }
 
-    /// Ends what i915 has of a virtual GPU.
+    /// Ends what there is of a virtual GPU's work.
     pub(super) fn cancel(&self, id: VgpuId) {
         let mut state = self.state.lock();
         let State { members, pulse, .. } = &mut *state;
-        let member = members.iter_mut().find(|member| member.id == id);
-        let Some(member) = member.filter(|member| !member.flights.is_empty()) else {
-            return;
-        };
-        let Some(context) = member.context.as_mut() else {
-            return;
-        };
-        // However often a guest resets its engine, once is enough.
-        if context.is_banned() {
-            return;
+        let mut members = members.iter_mut();
+        let member = members.find(|member| member.id == id);
+        if member.is_some_and(Member::cancel) {
+            self.interrupt(pulse);
+            self.kick();
         }
-        context.ban();
-        self.interrupt(pulse);
-        self.kick();
     }
 
     /// Takes the engine from what has it. If that does not let it go, i915 resets the engine.
@@ -342,7 +440,8 @@ impl Dispatcher {
             });
         }
         if let Some(pulse) = pulse {
-            let mut submit = |urgency| pulse.context.submit(&[], urgency, self.bell.clone());
+            let news = Button::new(&self.bell, NEWS);
+            let mut submit = |urgency| pulse.context.submit(&[], urgency, news.clone());
             // What the second waits for gets its priority in the same moment.
             let both = submit(Urgency::Normal).and_then(|_| submit(Urgency::Pulse));
             let patience = if both.is_ok() { PATIENCE } else { RETRY };
@@ -376,217 +475,72 @@ impl Dispatcher {
         all.find(|engine| engine.mmio_base() == base)
     }
 
-    fn try_leave(&self, id: VgpuId) -> bool {
-        let mut state = self.state.lock();
-        let State { members, queue, .. } = &mut *state;
-        let Some(at) = members.iter().position(|member| member.id == id) else {
-            return true;
-        };
-        if members
-            .get(at)
-            .is_some_and(|member| !member.flights.is_empty())
-        {
-            return false;
-        }
-        queue.leave(id);
-        let member = members.remove(at);
-        drop(state);
-        let context = member.ok().and_then(|member| member.context);
-        if let Some(context) = context {
-            self.forget(&context);
-        }
-        true
-    }
-
-    /// Looks until there is nothing to do.
+    /// Looks what is to be done now.
     pub(super) fn work(&self) {
-        let mut state = self.state.lock();
-        while self.finish(&mut state) | self.start(&mut state) {}
-        for member in state.members.iter_mut() {
-            if member.flights.is_empty() {
-                // So that the engine can sleep.
-                if let Some(context) = &mut member.context {
-                    context.unpin();
-                }
-                if let Some(gone) = &member.leaving {
-                    gone.complete_all();
-                }
-            }
-        }
+        self.arrange(&mut self.state.lock(), None);
     }
 
-    /// Takes over what is done.
-    fn finish(&self, state: &mut State) -> bool {
-        let State { members, queue, .. } = state;
-        let mut any = false;
-        for member in members.iter_mut() {
-            self.replace_banned(member);
-            let Some(context) = &member.context else {
-                continue;
-            };
-            while member
-                .flights
-                .first()
-                .is_some_and(|first| first.request.is_done())
-            {
-                let last = member.flights.len() == 1;
-                let mut occupancy = self.occupancy.lock();
-                if last && occupancy.is_on(context.id()) {
-                    // The GPU has yet to save the context.
-                    break;
-                }
-                let time = occupancy.take_time(context.id());
-                drop(occupancy);
-                queue.ran(member.id, time);
-                let Ok(flight) = member.flights.remove(0) else {
-                    break;
-                };
-                let done = flight.request.result().is_ok();
-                trace::completed(member.id, self.id, done, queue.total(member.id));
-                let vgpu = member.vgpu.device();
-                vgpu.complete(self.id, done, context);
-                if last {
-                    queue.set_active(member.id, vgpu.is_ready(self.id));
-                }
-                any = true;
-            }
-        }
-        any
-    }
-
-    /// Takes a context away that was banned and has nothing more to do; the next work gets another one.
-    fn replace_banned(&self, member: &mut Member) {
-        let banned = member.context.as_ref().is_some_and(Context::is_banned);
-        if banned && member.flights.is_empty() {
-            if let Some(context) = member.context.take() {
-                self.forget(&context);
-            }
-        }
-    }
-
-    /// The registers do not keep the values of a context any more.
-    fn forget(&self, context: &Context) {
-        let awake = self.gpu.wake();
-        let powered = awake.power();
-        let values = self.occupancy.lock().remove(context.id(), &powered);
-        drop(values);
-    }
-
-    /// Gives i915 what comes next.
-    fn start(&self, state: &mut State) -> bool {
+    /// Gives i915 what comes next, until there is nothing more to do for now. Called by the thread of this virtual
+    /// GPU, or by the engine's.
+    fn arrange(&self, state: &mut State, by: Option<VgpuId>) {
         let State {
             members,
             queue,
             alarm,
             pulse,
-            fresh,
             standings,
             paused,
-            ..
         } = state;
-        self.charge(members, queue);
-        standings.clear();
-        for member in members.iter() {
-            // There is room for all virtual GPUs.
-            let _ = standings.push_within_capacity(self.standing(member, *paused));
-        }
-        match queue.step(self.clock.now(), standings) {
-            Step::Launch { id, urgent } => {
-                let member = members.iter_mut().find(|member| member.id == id);
-                member.is_some_and(|member| self.launch(member, urgent, fresh))
+        loop {
+            let now = self.clock.now();
+            self.charge(members, queue, now);
+            standings.clear();
+            for member in members.iter() {
+                // There is room for all virtual GPUs.
+                let _ = standings.push_within_capacity(member.standing(*paused));
             }
-            Step::Raise(id) => {
-                let mut members = members.iter_mut();
-                let flight = members.find_map(|member| {
-                    let first = member.flights.first_mut();
-                    first.filter(|_| member.id == id)
-                });
-                if let Some(flight) = flight {
-                    flight.urgent = true;
-                    flight.request.raise(Urgency::Urgent);
+            match queue.step(now, standings) {
+                Step::Launch { id, urgent } => {
+                    let mut members = members.iter_mut();
+                    let Some(member) = members.find(|member| member.id == id) else {
+                        return;
+                    };
+                    if member.launch(urgent) {
+                        trace::submitted(id, self.id, urgent);
+                    }
+                    if by != Some(id) {
+                        // There is room to prepare more.
+                        member.wake();
+                    }
                 }
-                true
-            }
-            Step::Wait(left) => {
-                let off = self.see_off(members, pulse);
-                let first = [left, off].into_iter().flatten().min();
-                alarm.set(first.map(delta));
-                false
+                Step::Raise(id) => {
+                    let mut members = members.iter_mut();
+                    if let Some(member) = members.find(|member| member.id == id) {
+                        member.raise();
+                    }
+                }
+                Step::Wait(left) => {
+                    let off = self.see_off(members, pulse);
+                    let first = [left, off].into_iter().flatten().min();
+                    alarm.set(first.map(delta));
+                    return;
+                }
             }
         }
     }
 
     /// What runs has had time since it was asked last.
-    fn charge(&self, members: &[Member], queue: &mut Queue) {
-        let contexts = members.iter().filter(|member| !member.flights.is_empty());
-        for member in contexts {
-            if let Some(context) = &member.context {
+    fn charge(&self, members: &mut [Member], queue: &mut Queue, now: u64) {
+        for member in members.iter_mut() {
+            if member.is_absent(now.saturating_sub(ABSENCE)) {
+                queue.set_active(member.id, false);
+                member.rest();
+            }
+            let context = member.context.as_ref().filter(|_| member.flies());
+            if let Some(context) = context {
                 let time = self.occupancy.lock().take_time(context.id());
                 queue.ran(member.id, time);
             }
         }
-    }
-
-    /// What there is of a virtual GPU's.
-    fn standing(&self, member: &Member, paused: bool) -> Standing {
-        let banned = member.context.as_ref().is_some_and(Context::is_banned);
-        let comes = member.leaving.is_none() && !banned && !paused;
-        Standing {
-            id: member.id,
-            flights: member.flights.len(),
-            urgent: member.flights.first().is_some_and(|first| first.urgent),
-            wants: comes && member.vgpu.device().is_ready(self.id),
-        }
-    }
-
-    /// Gives i915 the next work of a virtual GPU.
-    fn launch(&self, member: &mut Member, urgent: bool, fresh: &mut KVVec<u32>) -> bool {
-        let vgpu = member.vgpu.device();
-        if member.context.is_none() {
-            match self.context(fresh) {
-                Ok(context) => member.context = Some(context),
-                Err(error) => {
-                    vgpu.give_up(self.id, error);
-                    return true;
-                }
-            }
-        }
-        let Some(context) = &mut member.context else {
-            return false;
-        };
-        if let Err(error) = context.pin() {
-            vgpu.give_up(self.id, error);
-            return true;
-        }
-        let Some(launch) = vgpu.launch(self.id, context, fresh) else {
-            // It hangs if it is not ready any more: then others have their turn.
-            return !vgpu.is_ready(self.id);
-        };
-        // What goes on with a context that the GPU has may not change that.
-        let paging = context.paging(launch.addressing);
-        let idle = member.flights.is_empty();
-        vgpu.with_model(|model| {
-            let mut occupancy = self.occupancy.lock();
-            if idle {
-                occupancy.set_paging(context.id(), paging);
-            }
-            occupancy.add_written(context.id(), &launch.written);
-            occupancy.refresh(context.id(), |offset| model.register(offset));
-        });
-        let urgency = if urgent {
-            Urgency::Urgent
-        } else {
-            Urgency::Normal
-        };
-        match context.submit(&launch.commands, urgency, self.bell.clone()) {
-            Ok(request) => {
-                trace::submitted(member.id, self.id, urgent);
-                // There is room: the queue has seen how many there are.
-                let flight = Flight { request, urgent };
-                let _ = member.flights.push_within_capacity(flight);
-            }
-            Err(_) => vgpu.complete(self.id, false, context),
-        }
-        true
     }
 }

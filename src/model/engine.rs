@@ -24,6 +24,17 @@ impl EngineId {
     /// All of them, in the order of their declaration.
     pub const ALL: [Self; 5] = [Self::Rcs0, Self::Bcs0, Self::Vcs0, Self::Vcs1, Self::Vecs0];
 
+    /// Its place in [`ALL`](Self::ALL).
+    pub const fn number(self) -> usize {
+        match self {
+            Self::Rcs0 => 0,
+            Self::Bcs0 => 1,
+            Self::Vcs0 => 2,
+            Self::Vcs1 => 3,
+            Self::Vecs0 => 4,
+        }
+    }
+
     /// i915's name for it.
     pub const fn name(self) -> &'static str {
         match self {

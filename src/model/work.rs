@@ -72,8 +72,8 @@ use job::{
     Stage, //
 };
 
-/// How many jobs of one context the GPU is given at a time.
-const LAUNCHED: usize = 2;
+/// How many jobs of one context leave the guest's hands at a time: two that the GPU has, and one that waits for its turn.
+const LAUNCHED: usize = 3;
 /// The most jobs that there are of an engine: two lists of two contexts, and what the GPU still has from
 /// before a reset.
 const MAX_JOBS: usize = 4 + LAUNCHED;

@@ -15,6 +15,7 @@ use gvt_model::{
     },
     engine::EngineId,
     ports::ContextImage,
+    vgpu as model,
     work::Launch, //
 };
 use kernel::prelude::*;
@@ -36,17 +37,21 @@ impl Vgpu {
         self.state().model.is_ready(engine)
     }
 
-    /// Takes the next work of an engine. See [`gvt_model::vgpu::Vgpu::launch`].
-    pub(crate) fn launch(
+    /// Takes the next work of an engine, and calls `then` with it. See [`gvt_model::vgpu::Vgpu::launch`].
+    pub(crate) fn launch<I: ContextImage>(
         &self,
         engine: EngineId,
-        image: &mut dyn ContextImage,
+        image: &mut I,
         fresh: &[u32],
+        then: impl FnOnce(&model::Vgpu, &I, &Launch),
     ) -> Option<Launch> {
         let mut launch = None;
         // It fails if the device was closed in the meantime, and then there is nothing to do.
         let _ = self.access(|model, host| {
             launch = model.launch(engine, image, fresh, host);
+            if let Some(launch) = &launch {
+                then(model, image, launch);
+            }
             Ok(())
         });
         launch

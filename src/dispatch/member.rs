@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A virtual GPU on an engine: what i915 has of it, and what comes next.
+
+use gvt_kapi::{
+    doorbell::Button,
+    i915::{
+        context::Context,
+        request::{
+            Request,
+            Urgency, //
+        },
+    },
+};
+use gvt_model::{
+    sched::step::{
+        Standing,
+        IN_FLIGHT, //
+    },
+    types::VgpuId, //
+};
+use kernel::{
+    alloc::KVVec,
+    prelude::*, //
+};
+
+/// Work that i915 has; or that is through without i915.
+struct Flight {
+    request: Option<Pin<KBox<Request>>>,
+    /// It goes before others'.
+    urgent: bool,
+}
+
+impl Flight {
+    fn is_done(&self) -> bool {
+        let request = self.request.as_ref();
+        request.is_none_or(|request| request.is_done())
+    }
+
+    fn result(&self) -> Result {
+        self.request.as_ref().ok_or(ECANCELED)?.result()
+    }
+}
+
+/// What its thread has to do.
+pub(super) enum Task {
+    /// To take over what the oldest work has left behind; that was done well or not.
+    Complete(bool),
+    /// To see whether there is more.
+    Prepare(Chance),
+    /// To let go of the context.
+    Retire(Context),
+    /// Nothing, until somebody rings. There is no work at all if it is `idle`.
+    Rest { idle: bool },
+    /// Nothing ever again: it has left the engine.
+    Leave,
+}
+
+/// Work can be prepared.
+#[derive(Clone, Copy)]
+pub(super) struct Chance {
+    /// There is no other.
+    pub(super) idle: bool,
+    /// How often work had been cancelled by then.
+    cancels: u64,
+}
+
+/// A virtual GPU that has a machine.
+pub(super) struct Member {
+    pub(super) id: VgpuId,
+    /// Its thread waits at that bell.
+    button: Button,
+    /// What runs its work; there is none before it has any.
+    pub(super) context: Option<Context>,
+    /// Commands that wait for their turn.
+    prepared: Option<KVVec<u32>>,
+    /// What i915 has, oldest first.
+    flights: KVec<Flight>,
+    cancels: u64,
+    leaving: bool,
+    /// Since when there is no work, though there may be some soon, in nanoseconds.
+    absent: Option<u64>,
+}
+
+impl Member {
+    /// It has no work.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(super) fn new(id: VgpuId, button: Button) -> Result<Self> {
+        Ok(Self {
+            id,
+            button,
+            context: None,
+            prepared: None,
+            // One more for what never gets to i915.
+            flights: KVec::with_capacity(IN_FLIGHT.saturating_add(1), GFP_KERNEL)?,
+            cancels: 0,
+            leaving: false,
+            absent: None,
+        })
+    }
+
+    /// Wakes its thread.
+    pub(super) fn wake(&self) {
+        self.button.press();
+    }
+
+    fn is_banned(&self) -> bool {
+        self.context.as_ref().is_some_and(Context::is_banned)
+    }
+
+    /// Whether it has no work.
+    pub(super) fn is_idle(&self) -> bool {
+        self.flights.is_empty() && self.prepared.is_none()
+    }
+
+    /// Whether i915 has work of it, or has had some that was not taken over yet.
+    pub(super) fn flies(&self) -> bool {
+        !self.flights.is_empty()
+    }
+
+    /// Whether i915 has yet to end what it has of a context that was banned.
+    pub(super) fn outlives_ban(&self) -> bool {
+        self.is_banned() && self.in_flight().next().is_some()
+    }
+
+    fn in_flight(&self) -> impl Iterator<Item = &Flight> {
+        self.flights.iter().filter(|flight| !flight.is_done())
+    }
+
+    /// How it stands among the others.
+    pub(super) fn standing(&self, paused: bool) -> Standing {
+        let mut flights = self.in_flight();
+        let first = flights.next();
+        Standing {
+            id: self.id,
+            flights: flights.count().saturating_add(first.iter().count()),
+            urgent: first.is_some_and(|first| first.urgent),
+            wants: self.prepared.is_some() && !paused,
+        }
+    }
+
+    /// Whether its oldest work is through; `Some(true)` if that is the last.
+    pub(super) fn landed(&self) -> Option<bool> {
+        let first = self.flights.first()?;
+        first
+            .is_done()
+            .then_some(self.flights.len() == 1 && self.prepared.is_none())
+    }
+
+    /// Takes its oldest work, which is through, at this time; true if it was done well.
+    pub(super) fn take_landed(&mut self, now: u64) -> bool {
+        let flight = self.flights.remove(0);
+        self.absent = self.is_idle().then_some(now);
+        flight.is_ok_and(|flight| flight.result().is_ok())
+    }
+
+    /// Whether work can be prepared.
+    pub(super) fn chance(&self) -> Option<Chance> {
+        let room = self.prepared.is_none() && self.flights.len() <= IN_FLIGHT;
+        let comes = !self.leaving && !self.is_banned();
+        (room && comes).then_some(Chance {
+            idle: self.is_idle(),
+            cancels: self.cancels,
+        })
+    }
+
+    /// Takes the context, if there is one that has had all its work.
+    pub(super) fn retired(&mut self) -> Option<Context> {
+        let over = self.is_idle() && (self.leaving || self.is_banned());
+        self.context.take_if(|_| over)
+    }
+
+    /// Whether it can be forgotten.
+    pub(super) fn has_left(&self) -> bool {
+        self.leaving && self.is_idle()
+    }
+
+    /// It will leave the engine when it has had all its work.
+    pub(super) fn leave(&mut self) {
+        self.leaving = true;
+    }
+
+    /// There is work that the GPU can be given.
+    pub(super) fn offer(&mut self, chance: Chance, commands: KVVec<u32>) {
+        self.absent = None;
+        if self.leaving || self.is_banned() || self.cancels != chance.cancels {
+            self.fail();
+        } else {
+            self.prepared = Some(commands);
+        }
+    }
+
+    /// Whether it has had no work since this time or longer, and its thread has yet to see if there is more: a guest
+    /// can keep that from looking.
+    pub(super) fn is_absent(&self, until: u64) -> bool {
+        self.absent.is_some_and(|since| since <= until)
+    }
+
+    /// It has no work.
+    pub(super) fn rest(&mut self) {
+        self.absent = None;
+        // So that the engine can sleep.
+        if let Some(context) = &mut self.context {
+            context.unpin();
+        }
+    }
+
+    /// What was prepared is through without i915.
+    fn fail(&mut self) {
+        let flight = Flight {
+            request: None,
+            urgent: false,
+        };
+        // There is room for one more than i915 gets.
+        let _ = self.flights.push_within_capacity(flight);
+        self.wake();
+    }
+
+    /// Nothing of what it has is wanted. True if i915 has to be hurried.
+    pub(super) fn cancel(&mut self) -> bool {
+        self.cancels = self.cancels.wrapping_add(1);
+        let flies = self.in_flight().next().is_some();
+        if self.prepared.take().is_some() {
+            self.fail();
+        }
+        self.wake();
+        // However often a guest resets its engine, once is enough.
+        let Some(context) = self.context.as_mut() else {
+            return false;
+        };
+        if !flies || context.is_banned() {
+            return false;
+        }
+        context.ban();
+        true
+    }
+
+    /// Gives i915 what was prepared. True if it has it.
+    pub(super) fn launch(&mut self, urgent: bool) -> bool {
+        let Some(commands) = self.prepared.take() else {
+            return false;
+        };
+        let urgency = if urgent {
+            Urgency::Urgent
+        } else {
+            Urgency::Normal
+        };
+        let context = self.context.as_mut().ok_or(ENODEV);
+        let request =
+            context.and_then(|context| context.submit(&commands, urgency, self.button.clone()));
+        let Ok(request) = request else {
+            self.fail();
+            return false;
+        };
+        let done = request.is_done();
+        let flight = Flight {
+            request: Some(request),
+            urgent,
+        };
+        // There is room: the queue has seen how many there are.
+        let _ = self.flights.push_within_capacity(flight);
+        if done {
+            // Then nobody else may tell.
+            self.wake();
+        }
+        true
+    }
+
+    /// Its oldest work goes before others' from now on.
+    pub(super) fn raise(&mut self) {
+        let mut flights = self.flights.iter_mut();
+        if let Some(first) = flights.find(|flight| !flight.is_done()) {
+            first.urgent = true;
+            if let Some(request) = &first.request {
+                request.raise(Urgency::Urgent);
+            }
+        }
+    }
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The thread of a virtual GPU: what its work takes of the memory of its machine.
+//!
+//! That memory may be slow, or never come: a VMM can have it so. So only this thread waits for it, with no lock of an
+//! engine, and whoever else shares the engines does not.
+
+use super::{
+    engine::Dispatcher,
+    member::{
+        Chance,
+        Task, //
+    },
+    Dispatch, //
+};
+use crate::vgpu::Vgpu;
+use gvt_kapi::{
+    doorbell::Button,
+    i915::image::Image,
+    kthread::{
+        Body,
+        OnWorker, //
+    },
+    vfio::Session, //
+};
+use gvt_model::{
+    engine::{
+        EngineId,
+        EngineMap, //
+    },
+    types::VgpuId, //
+};
+use kernel::{
+    prelude::*,
+    sync::{
+        Arc,
+        Completion, //
+    },
+};
+
+/// What the thread has.
+pub(super) struct Porter {
+    pub(super) id: VgpuId,
+    pub(super) vgpu: Arc<Session<Vgpu>>,
+    pub(super) dispatch: Arc<Dispatch>,
+    /// The images of its contexts.
+    pub(super) images: EngineMap<Option<Image>>,
+    /// Told when it has left all engines.
+    pub(super) gone: Arc<Completion>,
+}
+
+impl Body for Porter {
+    fn run(mut self, _on: &OnWorker) {
+        let mut stays = EngineMap::new(|id| self.dispatch.desks.get(id).is_some());
+        while stays.iter().any(|(_, stays)| *stays) {
+            self.vgpu.device().bell().wait();
+            for engine in EngineId::ALL {
+                if self.vgpu.device().bell().was_pressed(engine.number()) {
+                    *stays.get_mut(engine) &= self.serve(engine);
+                }
+            }
+        }
+        self.gone.complete_all();
+    }
+}
+
+impl Porter {
+    /// Does all that there is to do for an engine; false if it has left that.
+    fn serve(&mut self, engine: EngineId) -> bool {
+        let dispatch = self.dispatch.clone();
+        let Some(desk) = dispatch.desks.get(engine) else {
+            return false;
+        };
+        let dispatcher = &*desk.dispatcher;
+        loop {
+            let idle = match dispatcher.task(self.id) {
+                Task::Complete(done) => {
+                    if let Some(image) = self.images.get(engine) {
+                        self.vgpu.device().complete(engine, done, image);
+                    }
+                    continue;
+                }
+                Task::Prepare(chance) => {
+                    if self.prepare(dispatcher, engine, chance) {
+                        continue;
+                    }
+                    dispatcher.rest(self.id)
+                }
+                Task::Retire(context) => {
+                    dispatcher.forget(&context);
+                    *self.images.get_mut(engine) = None;
+                    continue;
+                }
+                Task::Rest { idle } => idle,
+                Task::Leave => return false,
+            };
+            if let Some(image) = self.images.get_mut(engine).as_mut().filter(|_| idle) {
+                image.unpin();
+            }
+            return true;
+        }
+    }
+
+    /// Prepares the next work, if there is any.
+    fn prepare(&mut self, dispatcher: &Dispatcher, engine: EngineId, chance: Chance) -> bool {
+        let vgpu = self.vgpu.device();
+        let image = self.images.get_mut(engine);
+        // For work that there is not the GPU need not be woken.
+        if !image.as_ref().is_some_and(Image::is_pinned) && !vgpu.is_ready(engine) {
+            return false;
+        }
+        let button = Button::new(vgpu.bell(), engine.number());
+        let (image, fresh) = match room(dispatcher, self.id, image, button) {
+            Ok(room) => room,
+            Err(error) => {
+                vgpu.give_up(engine, error);
+                return false;
+            }
+        };
+        let launch = vgpu.launch(engine, image, fresh, |model, image, launch| {
+            let addressing = chance.idle.then_some(launch.addressing);
+            let register = |offset| model.register(offset);
+            dispatcher.expect(image, addressing, &launch.written, register);
+        });
+        let Some(launch) = launch else {
+            return false;
+        };
+        dispatcher.offer(self.id, chance, launch.commands);
+        true
+    }
+}
+
+/// A pinned image for work, and what it is when it is new.
+fn room<'a>(
+    dispatcher: &'a Dispatcher,
+    id: VgpuId,
+    image: &'a mut Option<Image>,
+    button: Button,
+) -> Result<(&'a mut Image, &'a [u32])> {
+    let fresh = dispatcher.fresh()?;
+    let image = match image {
+        Some(image) => image,
+        None => image.insert(dispatcher.add_context(id, button)?),
+    };
+    image.pin()?;
+    Ok((image, fresh))
+}
