@@ -14,6 +14,7 @@ use gvt_kapi::{
 };
 use gvt_model::addr::{
     Gfn,
+    Gpa,
     PAGE_SIZE, //
 };
 use kernel::{
@@ -110,6 +111,25 @@ impl Frames {
     /// A reference to the page of a frame that has uses.
     pub(crate) fn share(&self, gfn: Gfn) -> Option<PageRef> {
         self.used.get(&gfn).map(|frame| frame.pages.share())
+    }
+
+    /// The page of a frame that has uses, and which byte of it is at this address.
+    fn place(&self, gpa: Gpa) -> Option<(&DmaPages<Vgpu>, usize)> {
+        let frame = self.used.get(&Gfn::new(gpa.raw() / PAGE_SIZE))?;
+        let offset = usize::try_from(gpa.raw() % PAGE_SIZE).ok()?;
+        Some((&frame.pages, offset))
+    }
+
+    /// Copies from guest memory, if all of it is in one frame that has uses.
+    pub(crate) fn read(&self, gpa: Gpa, data: &mut [u8]) -> bool {
+        let place = self.place(gpa);
+        place.is_some_and(|(pages, offset)| pages.read(offset, data))
+    }
+
+    /// Copies to guest memory, if all of it is in one frame that has uses.
+    pub(crate) fn write(&self, gpa: Gpa, data: &[u8]) -> bool {
+        let place = self.place(gpa);
+        place.is_some_and(|(pages, offset)| pages.write(offset, data))
     }
 
     /// Pages are taken away: pins no others for a moment.

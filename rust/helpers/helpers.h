@@ -47,6 +47,8 @@ void gvt_helper_ratelimit_init(struct ratelimit_state *state);
 /* pages.c */
 void gvt_helper_get_page(struct page *page);
 void gvt_helper_put_page(struct page *page);
+void gvt_helper_read_page(void *to, struct page *page, size_t offset, size_t length);
+void gvt_helper_write_page(struct page *page, size_t offset, const void *from, size_t length);
 int gvt_helper_insert_page(struct vm_area_struct *vma, unsigned long address, struct page *page);
 void gvt_helper_clear_may_write(struct vm_area_struct *vma);
 void *gvt_helper_vmap(struct page **pages, unsigned int count);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
+#include <linux/highmem.h>
 #include <linux/mm.h>
 #include <linux/vmalloc.h>
 
@@ -15,6 +16,16 @@ void gvt_helper_get_page(struct page *page)
 void gvt_helper_put_page(struct page *page)
 {
 	put_page(page);
+}
+
+void gvt_helper_read_page(void *to, struct page *page, size_t offset, size_t length)
+{
+	memcpy_from_page(to, page, offset, length);
+}
+
+void gvt_helper_write_page(struct page *page, size_t offset, const void *from, size_t length)
+{
+	memcpy_to_page(page, offset, from, length);
 }
 
 int gvt_helper_insert_page(struct vm_area_struct *vma, unsigned long address, struct page *page)

@@ -126,10 +126,39 @@ impl<T: Operations> DmaPages<T> {
         unsafe { PageRef::new(self.page) }
     }
 
+    /// Copies from the first page, from byte `offset` of it on; false, and nothing is copied, if not all of that is in
+    /// it. The page is there, so this neither waits nor fails, whatever the owner of the memory does.
+    pub fn read(&self, offset: usize, data: &mut [u8]) -> bool {
+        let inside = is_inside(offset, data.len());
+        if inside {
+            let (to, page) = (data.as_mut_ptr().cast(), self.page.as_ptr());
+            // SAFETY: By the type invariant the page is pinned; all is in it, and in `data`.
+            unsafe { bindings::gvt_helper_read_page(to, page, offset, data.len()) };
+        }
+        inside
+    }
+
+    /// Copies to the first page, as [`read`](Self::read) does from it.
+    pub fn write(&self, offset: usize, data: &[u8]) -> bool {
+        let inside = is_inside(offset, data.len());
+        if inside {
+            let (page, from) = (self.page.as_ptr(), data.as_ptr().cast());
+            // SAFETY: As for `read`; it is pinned for writing.
+            unsafe { bindings::gvt_helper_write_page(page, offset, from, data.len()) };
+        }
+        inside
+    }
+
     /// The address that the GPU uses.
     pub fn address(&self) -> u64 {
         self.address
     }
+}
+
+fn is_inside(offset: usize, length: usize) -> bool {
+    offset
+        .checked_add(length)
+        .is_some_and(|end| end <= PAGE_SIZE)
 }
 
 impl<T: Operations> Drop for DmaPages<T> {
