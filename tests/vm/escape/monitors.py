@@ -172,6 +172,25 @@ def stale_nothing(arena: Arena) -> None:
         arena.escaped("the page behind it is the one from before")
 
 
+@attack("5.3", "memory that a VMM keeps for itself: whoever needs what the guest has in it waits, and nobody else", seconds=60.0)
+def stalled_memory(arena: Arena) -> None:
+    for engine, offset, size, root in ((g.BCS, g.BACKING, g.UNUSED, g.TOP), (g.RCS, g.SPARE_TABLES, g.PAGE, g.SPARE_TABLES)):
+        guest = arena.guest
+        guest.boot()
+        guest.queue(g.store(guest.gm(g.RESULT), 1, g.GLOBAL) * 4, g.context_of(engine))
+        guest.set_state(g.context_of(engine), g.Place.PDP0_LOW, root)
+        guest.vmm.must("memory_stall", offset=offset, size=size)
+        words = (0, 0, 7, guest.gm(g.context_of(engine)) | g.VALID_DESCRIPTOR)
+        for _ in range(2):
+            steps = " ".join(f"w4+{engine | g.EXECLIST_PORT:x}={word:x}" for word in words)
+            guest.vmm.send("sweep", region=0, offsets=[0], steps=steps)
+        for _ in range(5):
+            if not all(arena.bystander.works(other, seconds=5.0) for other in (g.BCS, g.RCS)):
+                arena.escaped("another guest waits for that memory")
+        guest.leave()
+        arena.another_guest()
+
+
 @attack("5.3", "a device is opened, used and closed in the middle of work, over and over", seconds=60.0)
 def open_and_close(arena: Arena) -> None:
     for number in range(6):

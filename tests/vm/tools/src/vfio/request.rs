@@ -229,6 +229,12 @@ pub(super) enum Request {
         #[serde(default)]
         byte: u8,
     },
+    MemoryStall {
+        #[serde(default = "zero_name")]
+        machine: String,
+        offset: Num,
+        size: Num,
+    },
     GuestWrite {
         #[serde(default = "zero_name")]
         machine: String,

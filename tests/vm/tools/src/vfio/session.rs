@@ -170,6 +170,13 @@ impl Session {
                 }
                 nothing()
             }
+            Request::MemoryStall { machine, offset, size } => {
+                let Some(place) = self.machines.get_mut(&machine) else {
+                    return text(format!("there is no machine {machine}"));
+                };
+                place.stall(offset.0, size.0)?;
+                nothing()
+            }
             Request::GuestWrite { machine, gpa, width, value } => {
                 self.guest_access(&machine, gpa.0, width, Some(value.0))
             }
