@@ -18,7 +18,11 @@ use gvt_model::addr::{
     PAGE_SIZE, //
 };
 use kernel::{
-    alloc::flags::GFP_KERNEL_ACCOUNT,
+    alloc::{
+        flags::GFP_KERNEL_ACCOUNT,
+        Allocator,
+        Vec, //
+    },
     prelude::*,
     rbtree::RBTree,
     sync::Arc,
@@ -30,9 +34,9 @@ use kernel::{
     },
 };
 
-/// How many pages may wait for the GPU to forget them: of the GGTT, and of page tables too.
+/// How many pages may wait for the GPU to forget them: of the GGTT, and of page tables too. To have it forget those takes long.
 const MAX_STALE: usize = 64;
-const MAX_LINGERING: usize = 1024;
+const MAX_LINGERING: usize = 8192;
 
 /// For how long nothing is pinned after pages were taken away. VFIO looks at once whether any are
 /// pinned again, and stops the whole machine if a guest manages to have it so ten times.
@@ -44,7 +48,7 @@ pub(crate) struct Frames {
     /// Frames without uses, of which the GPU may still remember the address.
     stale: KVec<DmaPages<Vgpu>>,
     /// Those that page tables of contexts led to, which the GPU remembers for longer.
-    lingering: KVec<DmaPages<Vgpu>>,
+    lingering: KVVec<DmaPages<Vgpu>>,
     /// When pages were taken away last, if that may not be long ago.
     paused: Option<Instant<Monotonic>>,
 }
@@ -66,7 +70,7 @@ impl Frames {
         Ok(Self {
             used: RBTree::new(),
             stale: KVec::with_capacity(MAX_STALE, GFP_KERNEL)?,
-            lingering: KVec::with_capacity(MAX_LINGERING, GFP_KERNEL)?,
+            lingering: KVVec::with_capacity(MAX_STALE, GFP_KERNEL)?,
             paused: None,
         })
     }
@@ -155,19 +159,21 @@ impl Frames {
         *uses = uses.saturating_sub(1);
         if *uses == 0 {
             let frame = entry.remove();
-            let list = if frame.in_tables {
-                &mut self.lingering
+            if frame.in_tables {
+                keep(&mut self.lingering, frame.pages);
             } else {
-                &mut self.stale
-            };
-            // There is room, unless the GPU did not forget what had filled it.
-            if list.reserve(1, GFP_KERNEL).is_ok() {
-                let _ = list.push_within_capacity(frame.pages);
-            } else {
-                lose(&frame.pages);
+                keep(&mut self.stale, frame.pages);
             }
         }
-        self.stale.len() >= MAX_STALE || self.lingering.len() >= MAX_LINGERING
+        self.stale.len() >= MAX_STALE || self.many_linger()
+    }
+
+    /// Whether there is room for no more frames that page tables led to.
+    fn many_linger(&mut self) -> bool {
+        let count = self.lingering.len();
+        count >= MAX_LINGERING
+            || count == self.lingering.capacity()
+                && self.lingering.reserve(count, GFP_KERNEL).is_err()
     }
 
     /// Lets go of frames without uses that only the GGTT led to: the GPU has forgotten what that was.
@@ -189,6 +195,8 @@ impl Frames {
         }
         self.used = RBTree::new();
         self.forget_all();
+        // It may have grown; if it cannot be moved it stays as it is.
+        let _ = self.lingering.shrink_to(MAX_STALE, GFP_KERNEL);
     }
 
     /// Lets go of all frames without uses, though the GPU does not forget them.
@@ -207,6 +215,16 @@ impl Frames {
         let first = self.used.cursor_lower_bound(&Gfn::new(gone.start));
         let used = first.is_some_and(|cursor| gone.contains(&cursor.current().0.raw()));
         used || self.wait()
+    }
+}
+
+/// Keeps pages until the GPU has forgotten them.
+fn keep<A: Allocator>(list: &mut Vec<DmaPages<Vgpu>, A>, pages: DmaPages<Vgpu>) {
+    // There is room, unless the GPU did not forget what had filled it.
+    if list.reserve(1, GFP_KERNEL).is_ok() {
+        let _ = list.push_within_capacity(pages);
+    } else {
+        lose(&pages);
     }
 }
 
