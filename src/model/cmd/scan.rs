@@ -240,8 +240,8 @@ impl<'a, P: Policy + ?Sized> Scanner<'a, P> {
         Ok(())
     }
 
-    /// Copies the commands up to the first one that is looked at, or to the end of the page, and looks at
-    /// that one.
+    /// Copies the commands up to the first one that is looked at and with it, or to the end of the page, and
+    /// looks at that one.
     fn commands(&mut self, place: &mut Place, level: Level) -> Result<Flow, Flaw> {
         let (address, follow) = place.next();
         let inside = index(address % PAGE_SIZE / 4);
@@ -249,26 +249,33 @@ impl<'a, P: Policy + ?Sized> Scanner<'a, P> {
         let end = inside.saturating_add(index(follow)).min(page.len());
         let piece = page.get(inside..end).unwrap_or_default();
         let (free, next) = self::free(piece, self.engine, self.platform, level)?;
-        if free > 0 {
-            take(&mut self.words_left, free)?;
-            let piece = piece.get(..free).unwrap_or_default();
+        let with_next = next
+            .as_ref()
+            .map(|next| free.saturating_add(next.length))
+            .filter(|count| *count <= piece.len());
+        let count = with_next.unwrap_or(free);
+        if count > 0 {
+            take(&mut self.words_left, count)?;
+            let piece = piece.get(..count).unwrap_or_default();
             let put = self.output.extend_from_slice(piece, GFP_KERNEL);
             put.map_err(|_| Flaw::Memory)?;
-            place.advance(words(free));
+            place.advance(words(count));
         }
-        match next {
-            Some(next) => self.command(place, level, &next),
-            None => Ok(Flow::Next),
+        let Some(next) = next else {
+            return Ok(Flow::Next);
+        };
+        if with_next.is_none() {
+            self.copy(place, next.length, next.header)?;
         }
+        self.command(level, &next)
     }
 
-    /// Copies the next command, and looks at it.
-    fn command(&mut self, place: &mut Place, level: Level, next: &Next) -> Result<Flow, Flaw> {
-        let first = self.output.len();
-        self.copy(place, next.length, next.header)?;
+    /// Looks at the command that was copied last.
+    fn command(&mut self, level: Level, next: &Next) -> Result<Flow, Flaw> {
         if let Rule::Free | Rule::FreeOnGen9 = next.rule {
             return Ok(Flow::Next);
         }
+        let first = self.output.len().saturating_sub(next.length);
         let words = self.output.get_mut(first..).unwrap_or_default();
         let site = Site {
             engine: self.engine,
@@ -338,7 +345,7 @@ impl<'a, P: Policy + ?Sized> Scanner<'a, P> {
     }
 }
 
-/// A command that is not copied yet.
+/// The command behind those in which nothing is looked at.
 struct Next {
     header: u32,
     rule: Rule,
