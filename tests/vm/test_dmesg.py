@@ -62,6 +62,37 @@ class Scan(unittest.TestCase):
         self.assertEqual([finding.lines for finding in Scanner().scan("L1", records)], [lines[:-1]])
         self.assertEqual(Scanner(["kvm_page_track_register_notifier"]).scan("L1", records), [])
 
+    def test_a_report_of_locks_in_circles_is_one_finding(self) -> None:
+        lines = (
+            "WARNING: possible circular locking dependency detected",
+            "7.3.4 #2 Tainted: G     U     O       ",
+            "------------------------------------------------------",
+            "vfioraw/130 is trying to acquire lock:",
+            "ffff888010d43e80 (&iommu->lock){+.+.}-{4:4}, at: vfio_iommu_type1_unpin_pages+0x72/0x150 [vfio_iommu_type1]",
+            "\nbut task is already holding lock:",
+            "ffff888010d43f20 (&iommu->device_list_lock){+.+.}-{4:4}, at: vfio_notify_dma_unmap+0x46/0x110 [vfio_iommu_type1]",
+            "\nwhich lock already depends on the new lock.\n",
+            "\nthe existing dependency chain (in reverse order) is:",
+            "\n-> #1 (&iommu->device_list_lock){+.+.}-{4:4}:",
+            "       __mutex_lock+0xac/0x10e0",
+            "\nother info that might help us debug this:\n",
+            " Possible unsafe locking scenario:\n",
+            "       CPU0                    CPU1",
+            "\n *** DEADLOCK ***\n",
+            "2 locks held by vfioraw/130:",
+            "\nstack backtrace:",
+            "CPU: 1 UID: 0 PID: 130 Comm: vfioraw Tainted: G     U     O        7.3.4 #2 PREEMPTLAZY  ",
+            "Tainted: [U]=USER, [O]=OOT_MODULE",
+            "Call Trace:",
+            " <TASK>",
+            " vfio_notify_dma_unmap+0xc0/0x110 [vfio_iommu_type1]",
+            " </TASK>",
+            "i915 0000:00:02.0: all is well again",
+        )
+        records = [Record(4, line) for line in lines]
+        self.assertEqual([finding.lines for finding in Scanner().scan("L1", records)], [lines[:-1]])
+        self.assertEqual(Scanner(["device_list_lock"]).scan("L1", records), [])
+
     def test_each_kind_is_found(self) -> None:
         for line in (
             "WARNING: possible circular locking dependency detected",

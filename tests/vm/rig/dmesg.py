@@ -43,12 +43,15 @@ _GPU = [
 _KERNEL_RE = re.compile("|".join(f"(?:{pattern})" for pattern in _KERNEL))
 _GPU_RE = re.compile("|".join(f"(?:{pattern})" for pattern in _GPU))
 
+# What lockdep says of the kernel alone, with any driver of this kind (Documentation/locking.rst).
+LOCKDEP_KNOWN = (r"kvm_page_track_register_notifier", r"device_list_lock")
+
 # The lines of a trace that follow the line that was found.
 _TRACE_RE = re.compile(
     r"^(?: |RIP:|RSP:|R[A-Z0-9]{1,2}:|Code:|Call Trace:|</?[A-Z]+>|Modules linked in|CPU: |Hardware name|FS: |CS: |CR2|DR\d|PKRU"
     r"|Tainted|PGD |PTE |PMD |-+\[|#PF|Workqueue: |Sched_ext|Last Breaking|Stack:|WARNING: |BUG: |Oops|kernel BUG|invalid opcode"
     r"|irq event stamp|hardirqs|softirqs|stack backtrace|but task|which lock|the existing|other info|\*\*\* DEADLOCK"
-    r"|\d+ locks? held|locks held by|rcu_scheduler_active|\d+\.\d+\S* #\d+ |\S+:\d+ suspicious rcu_dereference|-{20,}$|$)"
+    r"|\S+/\d+ is trying to acquire lock:|[0-9a-f]{16} \(|-> #\d+ \(|\d+ locks? held|locks held by|rcu_scheduler_active|\d+\.\d+\S* #\d+ |\S+:\d+ suspicious rcu_dereference|-{20,}$|$)"
 )
 _CUT_RE = re.compile(r"^-+\[ cut here")
 _PLACE_RE = re.compile(r"^(?:WARNING: |kernel BUG at )")
