@@ -16,5 +16,8 @@ pub(crate) use kernel::bindings::*;
     reason = "a kernel for one CPU has empty spinlocks; only a pointer is passed"
 )]
 unsafe extern "C" {
+    pub(crate) fn gvt_helper_allow_kill();
+    pub(crate) fn gvt_helper_kill(task: *mut task_struct);
+    pub(crate) fn gvt_helper_forget_kill();
     pub(crate) fn gvt_helper_ratelimit_init(state: *mut ratelimit_state);
 }

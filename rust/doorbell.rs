@@ -60,9 +60,13 @@ impl Doorbell {
     /// Waits until somebody rings; at once if somebody has since the last time. The thread does not count
     /// as one that is busy meanwhile.
     pub fn wait(&self) {
-        // It fails on a signal, which kernel threads get only when they are to stop.
         // SAFETY: The completion is initialised.
-        let _ = unsafe { bindings::wait_for_completion_interruptible(self.completion.get()) };
+        let failed = unsafe { bindings::wait_for_completion_interruptible(self.completion.get()) };
+        if failed != 0 {
+            // It was interrupted, which is to be seen once: or it would not wait any more.
+            // SAFETY: This is about the current thread.
+            unsafe { bindings::gvt_helper_forget_kill() };
+        }
         // SAFETY: As above.
         while unsafe { bindings::try_wait_for_completion(self.completion.get()) } {}
     }

@@ -24,6 +24,12 @@ impl OnWorker {
         // SAFETY: By the type's meaning the current thread is a kthread.
         unsafe { bindings::kthread_should_stop() }
     }
+
+    /// From now on [`Worker::interrupt`] ends waits for memory of user space, which fails then.
+    pub fn heed_interrupts(&self) {
+        // SAFETY: By the type's meaning the current thread is a kthread.
+        unsafe { bindings::gvt_helper_allow_kill() };
+    }
 }
 
 /// What a thread does.
@@ -93,6 +99,12 @@ impl<B: Body> Worker<B> {
     pub fn wake(&self) {
         // SAFETY: By the type invariant the task is valid.
         unsafe { bindings::wake_up_process(self.task.as_ptr()) };
+    }
+
+    /// Ends a wait of the thread, if it heeds that; the next one too, if it does not wait now.
+    pub fn interrupt(&self) {
+        // SAFETY: By the type invariant the task is valid.
+        unsafe { bindings::gvt_helper_kill(self.task.as_ptr()) };
     }
 
     /// # Safety

@@ -133,8 +133,9 @@ mod notifier {
     struct Last(Arc<Atomic<usize>>);
 
     impl Notified for Last {
-        fn notified(&self, action: usize, _data: *mut kernel::ffi::c_void) {
+        fn notified(&self, action: usize, _data: *mut kernel::ffi::c_void) -> Result {
             self.0.store(action, Relaxed);
+            Ok(())
         }
     }
 

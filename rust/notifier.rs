@@ -11,11 +11,20 @@ use kernel::{
     types::Opaque, //
 };
 
+// What `notifier_from_errno()` makes an answer of: the chain goes on, or stops with an error.
+// CAST: Small constants.
+const OK: kernel::ffi::c_int = bindings::NOTIFY_OK as kernel::ffi::c_int;
+const STOP: kernel::ffi::c_int = bindings::NOTIFY_STOP_MASK as kernel::ffi::c_int;
+
 /// What is called when something happens on a chain.
 pub trait Notified: Send + Sync {
     /// `action` and `data` are the chain's. Runs in the context that the chain is called in: on an atomic one it may not
     /// sleep.
-    fn notified(&self, action: usize, data: *mut kernel::ffi::c_void);
+    ///
+    /// # Errors
+    ///
+    /// Whatever the chain is to stop with, if it is one that can be stopped.
+    fn notified(&self, action: usize, data: *mut kernel::ffi::c_void) -> Result;
 }
 
 /// A chain.
@@ -136,9 +145,8 @@ impl<C: Chain, N: Notified> Notifier<C, N> {
         let this = unsafe { kernel::container_of!(block, Self, block) };
         // SAFETY: The block is on the chain, so the notifier lives.
         let this = unsafe { &*this };
-        this.target.notified(action, data);
-        // CAST: A small constant.
-        bindings::NOTIFY_DONE as i32
+        let done = this.target.notified(action, data);
+        done.map_or_else(|error| STOP | (OK - error.to_errno()), |()| OK)
     }
 }
 

@@ -17,7 +17,11 @@ use kernel::prelude::*;
 /// Who is told that the machine goes to sleep.
 pub trait Sleeper: Send + Sync {
     /// The machine is about to go to sleep: processes still run, and then they are frozen. May sleep.
-    fn falls_asleep(&self);
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot: it does not go to sleep then, and [`wakes_up`](Self::wakes_up) follows only if it had been told.
+    fn falls_asleep(&self) -> Result;
 
     /// It has slept, or does not sleep after all; processes run again. May sleep.
     fn wakes_up(&self);
@@ -44,15 +48,16 @@ unsafe impl Chain for SleepChain {
 pub struct Told<S: Sleeper>(S);
 
 impl<S: Sleeper> Notified for Told<S> {
-    fn notified(&self, action: usize, _data: *mut kernel::ffi::c_void) {
+    fn notified(&self, action: usize, _data: *mut kernel::ffi::c_void) -> Result {
         // CAST: Small constants.
         match action as u32 {
             bindings::PM_SUSPEND_PREPARE | bindings::PM_HIBERNATION_PREPARE => {
-                self.0.falls_asleep();
+                return self.0.falls_asleep();
             }
             bindings::PM_POST_SUSPEND | bindings::PM_POST_HIBERNATION => self.0.wakes_up(),
             _ => {}
         }
+        Ok(())
     }
 }
 

@@ -124,7 +124,10 @@ impl Offer {
                 HOST_RESERVE.low >> 20
             );
         }
-        let pause = sleep::watch(Pause(device.dispatch.clone()));
+        let pause = sleep::watch(Pause {
+            dispatch: device.dispatch.clone(),
+            gpu: device.gpu.clone(),
+        });
         let parent = mdev::Parent::new(device.gpu.device(), settings.driver.clone(), kinds);
         Ok(Self {
             _pause: KBox::pin_init(pause, GFP_KERNEL)?,

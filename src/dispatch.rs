@@ -56,6 +56,12 @@ use kernel::{
         Arc,
         Completion, //
     },
+    time::{
+        delay::fsleep,
+        Delta,
+        Instant,
+        Monotonic, //
+    },
 };
 use worker::Porter;
 
@@ -155,26 +161,65 @@ impl Dispatch {
         Some(desk.dispatcher.time(id))
     }
 
-    fn pause(&self, paused: bool) {
-        for (_, desk) in self.desks.iter() {
-            if let Some(desk) = desk {
-                desk.dispatcher.pause(paused);
+    fn dispatchers(&self) -> impl Iterator<Item = &Dispatcher> {
+        let desks = self.desks.iter();
+        desks.filter_map(|(_, desk)| desk.as_ref().map(|desk| &*desk.dispatcher))
+    }
+
+    /// Waits until nobody has anything for the GPU, for so long at most.
+    fn quiet(&self, patience: Delta) -> Result<(), VgpuId> {
+        let begun = Instant::<Monotonic>::now();
+        loop {
+            let late = begun.elapsed() > patience;
+            match self.dispatchers().find_map(Dispatcher::restless) {
+                None => return Ok(()),
+                Some(id) if late => return Err(id),
+                Some(_) => fsleep(Delta::from_millis(1)),
             }
         }
     }
 }
 
-/// Keeps the engines from the guests' work while the machine sleeps. What i915 has already it waits for itself, but
-/// it has to be given nothing more: a period of a cap may end when its devices are off.
-pub(crate) struct Pause(pub(crate) Arc<Dispatch>);
+/// Keeps the engines from the guests' work while the machine sleeps. i915 waits for the GPU without end then, with all
+/// processes frozen. So nothing of the guests' may be on it, and no thread may have a use for it.
+pub(crate) struct Pause {
+    pub(crate) dispatch: Arc<Dispatch>,
+    pub(crate) gpu: Arc<Gpu>,
+}
+
+/// For how long the machine's sleep waits for work to end by itself, and then for that to be ended.
+const PATIENCE: Delta = Delta::from_millis(1000);
+
+impl Pause {
+    fn resume(&self, slept: bool) {
+        for dispatcher in self.dispatch.dispatchers() {
+            dispatcher.resume(slept);
+        }
+    }
+}
 
 impl Sleeper for Pause {
-    fn falls_asleep(&self) {
-        self.0.pause(true);
+    fn falls_asleep(&self) -> Result {
+        self.dispatch.dispatchers().for_each(Dispatcher::pause);
+        let quiet = self.dispatch.quiet(PATIENCE).or_else(|_| {
+            self.dispatch.dispatchers().for_each(Dispatcher::cancel_all);
+            self.dispatch.quiet(PATIENCE)
+        });
+        if let Err(id) = quiet {
+            dev_err!(
+                self.gpu.device(),
+                "vGPU {}: memory of its machine does not come; the host cannot sleep until its VMM has ended\n",
+                id.get()
+            );
+            self.resume(false);
+            return Err(EBUSY);
+        }
+        self.dispatch.dispatchers().for_each(Dispatcher::give_back);
+        Ok(())
     }
 
     fn wakes_up(&self) {
-        self.0.pause(false);
+        self.resume(true);
     }
 }
 
@@ -213,7 +258,7 @@ pub(crate) struct Membership {
     id: VgpuId,
     bell: Arc<Doorbell>,
     gone: Arc<Completion>,
-    _worker: Worker<Porter>,
+    worker: Option<Worker<Porter>>,
 }
 
 impl Membership {
@@ -226,29 +271,29 @@ impl Membership {
         share: Share,
         vgpu: &Arc<Session<Vgpu>>,
     ) -> Result<Self> {
-        let gone = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
+        let mut this = Self {
+            dispatch: dispatch.clone(),
+            id,
+            bell: vgpu.device().bell().clone(),
+            gone: Arc::pin_init(Completion::new(), GFP_KERNEL)?,
+            worker: None,
+        };
+        for (engine, desk) in dispatch.desks.iter() {
+            if let Some(desk) = desk {
+                let button = Button::new(&this.bell, engine.number());
+                desk.dispatcher.join(id, share, button)?;
+            }
+        }
         let porter = Porter {
             id,
             vgpu: vgpu.clone(),
             dispatch: dispatch.clone(),
             images: EngineMap::default(),
-            gone: gone.clone(),
+            gone: this.gone.clone(),
         };
         let name = CString::try_from_fmt(fmt!("gvt:vgpu{}", id.get()))?;
-        let bell = vgpu.device().bell().clone();
-        let this = Self {
-            dispatch: dispatch.clone(),
-            id,
-            bell: bell.clone(),
-            gone,
-            _worker: Worker::spawn(&name, porter)?,
-        };
-        for (engine, desk) in dispatch.desks.iter() {
-            if let Some(desk) = desk {
-                let button = Button::new(&bell, engine.number());
-                desk.dispatcher.join(id, share, button)?;
-            }
-        }
+        // Last: it ends when it has left all engines.
+        this.worker = Some(Worker::spawn(&name, porter)?);
         Ok(this)
     }
 }
@@ -261,6 +306,18 @@ impl Drop for Membership {
                 self.bell.press(engine.number());
             }
         }
-        self.gone.wait_for_completion();
+        match &self.worker {
+            Some(worker) => {
+                // It may wait for memory that comes when this has ended.
+                worker.interrupt();
+                self.gone.wait_for_completion();
+            }
+            // Without a thread there was no work.
+            None => {
+                for dispatcher in self.dispatch.dispatchers() {
+                    let _ = dispatcher.task(self.id, false, true);
+                }
+            }
+        }
     }
 }

@@ -277,6 +277,13 @@ impl Occupancy {
         }
     }
 
+    /// The registers get the host's values.
+    pub(crate) fn give_back(&mut self, powered: &Powered<'_>) {
+        if self.owner.is_some() {
+            self.hand_over(None, powered);
+        }
+    }
+
     /// The GPU may have been without power: nobody knows what is in the registers.
     pub(crate) fn lose(&mut self) {
         (self.owner, self.uncertain) = (None, true);

@@ -44,6 +44,11 @@ enum gvt_helper_platform {
 /* ratelimit.c */
 void gvt_helper_ratelimit_init(struct ratelimit_state *state);
 
+/* kthread.c */
+void gvt_helper_allow_kill(void);
+void gvt_helper_kill(struct task_struct *task);
+void gvt_helper_forget_kill(void);
+
 /* pages.c */
 void gvt_helper_get_page(struct page *page);
 void gvt_helper_put_page(struct page *page);

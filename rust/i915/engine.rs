@@ -153,11 +153,11 @@ const SCHEDULE_IN: usize = 0;
 const SCHEDULE_OUT: usize = 1;
 
 impl<W: ContextWatcher> Notified for Watched<W> {
-    fn notified(&self, action: usize, data: *mut kernel::ffi::c_void) {
+    fn notified(&self, action: usize, data: *mut kernel::ffi::c_void) -> Result {
         let on = match action {
             SCHEDULE_IN => true,
             SCHEDULE_OUT => false,
-            _ => return,
+            _ => return Ok(()),
         };
         // SAFETY: The chain is that of an engine, and this is what it gave.
         let context = unsafe { context_of(data) };
@@ -168,6 +168,7 @@ impl<W: ContextWatcher> Notified for Watched<W> {
         };
         let id = ContextId(context.addr());
         self.watcher.switched(id, on, &switching);
+        Ok(())
     }
 }
 

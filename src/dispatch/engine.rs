@@ -207,13 +207,46 @@ impl Dispatcher {
         self.kick();
     }
 
-    /// From now on i915 is given nothing new, because the machine goes to sleep; or again, because it has slept.
-    pub(super) fn pause(&self, paused: bool) {
-        if !paused {
+    /// From now on i915 is given nothing new, because the machine goes to sleep.
+    pub(super) fn pause(&self) {
+        let mut state = self.state.lock();
+        state.paused = true;
+        state.members.iter().for_each(Member::wake);
+    }
+
+    /// Ends what i915 has, if it is not through by itself.
+    pub(super) fn cancel_all(&self) {
+        let mut state = self.state.lock();
+        let State { members, pulse, .. } = &mut *state;
+        let flying = members.iter_mut().filter(|member| !member.is_quiet());
+        if flying.fold(false, |any, member| member.cancel() | any) {
+            self.interrupt(pulse);
+            self.kick();
+        }
+    }
+
+    /// One of whom i915 or a thread still has something.
+    pub(super) fn restless(&self) -> Option<VgpuId> {
+        let state = self.state.lock();
+        let mut members = state.members.iter();
+        let restless = members.find(|member| !member.is_quiet());
+        restless.map(|member| member.id)
+    }
+
+    /// The registers get the host's values.
+    pub(super) fn give_back(&self) {
+        let awake = self.gpu.wake();
+        let powered = awake.power();
+        self.occupancy.lock().give_back(&powered);
+    }
+
+    /// From now on i915 is given work again; the machine may have slept.
+    pub(super) fn resume(&self, slept: bool) {
+        if slept {
             self.occupancy.lock().lose();
         }
         let mut state = self.state.lock();
-        state.paused = paused;
+        state.paused = false;
         state.members.iter().for_each(Member::wake);
         drop(state);
         self.kick();
@@ -305,8 +338,9 @@ impl Dispatcher {
         occupancy.refresh(image.context(), register);
     }
 
-    /// What the thread of a virtual GPU has to do.
-    pub(super) fn task(&self, id: VgpuId) -> Task {
+    /// What the thread of a virtual GPU has to do. It has `pinned` the image, and has `looked` in vain for something to
+    /// prepare.
+    pub(super) fn task(&self, id: VgpuId, pinned: bool, looked: bool) -> Task {
         let mut state = self.state.lock();
         let State {
             members,
@@ -320,6 +354,7 @@ impl Dispatcher {
         let Some(member) = members.get_mut(at) else {
             return Task::Leave;
         };
+        member.set_busy(true);
         if let Some(done) = self.land(member, queue) {
             // There is room for somebody's work.
             self.arrange(&mut state, Some(id));
@@ -335,27 +370,21 @@ impl Dispatcher {
             drop(gone);
             return Task::Leave;
         }
-        match member.chance().filter(|_| !*paused) {
-            Some(chance) => Task::Prepare(chance),
-            None => {
-                let idle = member.is_idle();
-                if idle {
-                    self.idle(&mut state, id);
-                }
-                Task::Rest { idle }
-            }
+        let chance = member.chance().filter(|_| !*paused && !looked);
+        if let Some(chance) = chance {
+            return Task::Prepare(chance);
         }
-    }
-
-    /// A virtual GPU has nothing to prepare. True if it has no work at all.
-    pub(super) fn rest(&self, id: VgpuId) -> bool {
-        let mut state = self.state.lock();
-        let mut members = state.members.iter();
-        let idle = members.any(|member| member.id == id && member.is_idle());
-        if idle {
-            self.idle(&mut state, id);
+        let sleeps = member.is_idle() || (*paused && !member.flies());
+        if sleeps && pinned {
+            return Task::Unpin;
         }
-        idle
+        member.set_busy(false);
+        if sleeps {
+            member.rest();
+            queue.set_active(id, false);
+            self.arrange(&mut state, Some(id));
+        }
+        Task::Rest
     }
 
     /// A virtual GPU has prepared work.
@@ -366,17 +395,6 @@ impl Dispatcher {
             member.offer(chance, commands);
         }
         self.arrange(&mut state, Some(id));
-    }
-
-    /// A virtual GPU has no work.
-    fn idle(&self, state: &mut State, id: VgpuId) {
-        let State { members, queue, .. } = &mut *state;
-        queue.set_active(id, false);
-        let mut members = members.iter_mut();
-        if let Some(member) = members.find(|member| member.id == id) {
-            member.rest();
-        }
-        self.arrange(state, Some(id));
     }
 
     /// Takes the oldest work of a virtual GPU that is through; tells if that was done well.
@@ -521,7 +539,11 @@ impl Dispatcher {
                 }
                 Step::Wait(left) => {
                     let off = self.see_off(members, pulse);
-                    let first = [left, off].into_iter().flatten().min();
+                    // Of work that ends only the thread of its virtual GPU is told, which others need not rely on.
+                    let waits = |standing: &Standing| standing.wants && standing.flights == 0;
+                    let waits = standings.iter().any(waits) && members.iter().any(Member::flies);
+                    let slice = waits.then_some(queue.timing().slice());
+                    let first = [left, off, slice].into_iter().flatten().min();
                     alarm.set(first.map(delta));
                     return;
                 }
@@ -532,9 +554,8 @@ impl Dispatcher {
     /// What runs has had time since it was asked last.
     fn charge(&self, members: &mut [Member], queue: &mut Queue, now: u64) {
         for member in members.iter_mut() {
-            if member.is_absent(now.saturating_sub(ABSENCE)) {
+            if member.absence(now) >= ABSENCE {
                 queue.set_active(member.id, false);
-                member.rest();
             }
             let context = member.context.as_ref().filter(|_| member.flies());
             if let Some(context) = context {

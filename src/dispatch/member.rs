@@ -50,8 +50,10 @@ pub(super) enum Task {
     Prepare(Chance),
     /// To let go of the context.
     Retire(Context),
-    /// Nothing, until somebody rings. There is no work at all if it is `idle`.
-    Rest { idle: bool },
+    /// To let go of the image, so that the engine can sleep.
+    Unpin,
+    /// Nothing, until somebody rings.
+    Rest,
     /// Nothing ever again: it has left the engine.
     Leave,
 }
@@ -78,6 +80,8 @@ pub(super) struct Member {
     flights: KVec<Flight>,
     cancels: u64,
     leaving: bool,
+    /// Its thread has something to do.
+    busy: bool,
     /// Since when there is no work, though there may be some soon, in nanoseconds.
     absent: Option<u64>,
 }
@@ -98,6 +102,7 @@ impl Member {
             flights: KVec::with_capacity(IN_FLIGHT.saturating_add(1), GFP_KERNEL)?,
             cancels: 0,
             leaving: false,
+            busy: false,
             absent: None,
         })
     }
@@ -153,7 +158,9 @@ impl Member {
     /// Takes its oldest work, which is through, at this time; true if it was done well.
     pub(super) fn take_landed(&mut self, now: u64) -> bool {
         let flight = self.flights.remove(0);
-        self.absent = self.is_idle().then_some(now);
+        if self.is_idle() {
+            self.absent.get_or_insert(now);
+        }
         flight.is_ok_and(|flight| flight.result().is_ok())
     }
 
@@ -193,16 +200,29 @@ impl Member {
         }
     }
 
-    /// Whether it has had no work since this time or longer, and its thread has yet to see if there is more: a guest
-    /// can keep that from looking.
-    pub(super) fn is_absent(&self, until: u64) -> bool {
-        self.absent.is_some_and(|since| since <= until)
+    /// For how long it has had no work by now, in nanoseconds, and its thread has yet to see if there is more: a
+    /// guest can keep that from looking.
+    pub(super) fn absence(&mut self, now: u64) -> u64 {
+        let ended = self.flies() && self.prepared.is_none() && self.in_flight().next().is_none();
+        if ended {
+            self.absent.get_or_insert(now);
+        }
+        self.absent.map_or(0, |since| now.saturating_sub(since))
     }
 
-    /// It has no work.
+    /// Its thread has something to do, or not.
+    pub(super) fn set_busy(&mut self, busy: bool) {
+        self.busy = busy;
+    }
+
+    /// Whether i915 and its thread have nothing of it.
+    pub(super) fn is_quiet(&self) -> bool {
+        !self.busy && !self.flies()
+    }
+
+    /// It has no work, or none that it may do now: the engine can sleep.
     pub(super) fn rest(&mut self) {
         self.absent = None;
-        // So that the engine can sleep.
         if let Some(context) = &mut self.context {
             context.unpin();
         }

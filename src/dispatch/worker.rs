@@ -50,7 +50,8 @@ pub(super) struct Porter {
 }
 
 impl Body for Porter {
-    fn run(mut self, _on: &OnWorker) {
+    fn run(mut self, on: &OnWorker) {
+        on.heed_interrupts();
         let mut stays = EngineMap::new(|id| self.dispatch.desks.get(id).is_some());
         while stays.iter().any(|(_, stays)| *stays) {
             self.vgpu.device().bell().wait();
@@ -72,32 +73,26 @@ impl Porter {
             return false;
         };
         let dispatcher = &*desk.dispatcher;
+        let mut looked = false;
         loop {
-            let idle = match dispatcher.task(self.id) {
-                Task::Complete(done) => {
-                    if let Some(image) = self.images.get(engine) {
-                        self.vgpu.device().complete(engine, done, image);
-                    }
-                    continue;
+            let image = self.images.get_mut(engine);
+            let pinned = image.as_ref().is_some_and(Image::is_pinned);
+            match (dispatcher.task(self.id, pinned, looked), image) {
+                (Task::Complete(done), Some(image)) => {
+                    // It was unpinned if it had to wait while the machine slept.
+                    let done = image.pin().is_ok() && done;
+                    self.vgpu.device().complete(engine, done, image);
+                    looked = false;
                 }
-                Task::Prepare(chance) => {
-                    if self.prepare(dispatcher, engine, chance) {
-                        continue;
-                    }
-                    dispatcher.rest(self.id)
-                }
-                Task::Retire(context) => {
+                (Task::Prepare(chance), _) => looked = !self.prepare(dispatcher, engine, chance),
+                (Task::Retire(context), image) => {
                     dispatcher.forget(&context);
-                    *self.images.get_mut(engine) = None;
-                    continue;
+                    *image = None;
                 }
-                Task::Rest { idle } => idle,
-                Task::Leave => return false,
-            };
-            if let Some(image) = self.images.get_mut(engine).as_mut().filter(|_| idle) {
-                image.unpin();
+                (Task::Unpin, Some(image)) => image.unpin(),
+                (Task::Rest | Task::Complete(_) | Task::Unpin, _) => return true,
+                (Task::Leave, _) => return false,
             }
-            return true;
         }
     }
 
