@@ -101,6 +101,10 @@ pub(crate) struct Vgpu {
     withdrawals: Atomic<i32>,
     /// How many of them have waited for long.
     pressing: Atomic<i32>,
+    /// Its place among those that share the engines, from open to close. Not in the state: its thread may have that
+    /// while it waits for memory, and only to drop this ends such a wait.
+    #[pin]
+    membership: Mutex<Option<Membership>>,
     /// The way of `mmap` to the aperture. The kernel calls that with the lock of the VMM's address
     /// space held, which whoever pins or copies guest memory takes under the lock of `state`.
     /// Nothing is done under this one but to look.
@@ -153,8 +157,6 @@ struct Session {
     _attachment: Attachment,
     heartbeat: Heartbeat,
     screen: Screen,
-    /// Its place among those that share the engines; none while it closes.
-    membership: Option<Membership>,
 }
 
 impl Vgpu {
@@ -199,6 +201,7 @@ impl Vgpu {
             state <- new_mutex!(state),
             withdrawals: Atomic::new(0),
             pressing: Atomic::new(0),
+            membership <- new_mutex!(None),
             aperture <- new_mutex!(Some(aperture)),
             triggers <- Triggers::new(),
             dispatch,
@@ -289,8 +292,9 @@ impl Vgpu {
             _attachment: attachment,
             heartbeat,
             screen: Screen::new(),
-            membership: Some(membership),
         });
+        drop(state);
+        *self.membership.lock() = Some(membership);
         Ok(())
     }
 
@@ -298,11 +302,7 @@ impl Vgpu {
     pub(crate) fn stop(&self) {
         // Without the lock: it ends when the GPU has no work of this one any more, and to take that over
         // the lock is needed.
-        let membership = self
-            .state()
-            .session
-            .as_mut()
-            .and_then(|session| session.membership.take());
+        let membership = self.membership.lock().take();
         drop(membership);
         let session = {
             let mut state = self.state();

@@ -4,6 +4,7 @@
 import os
 import random
 import struct
+import time
 
 from escape import guest as g
 from escape.arena import Arena, attack
@@ -189,6 +190,34 @@ def stalled_memory(arena: Arena) -> None:
                 arena.escaped("another guest waits for that memory")
         guest.leave()
         arena.another_guest()
+
+
+@attack("5.3", "memory that never comes to the host's own thread: the VMM is killed, and what would bring it closes last", seconds=60.0)
+def stalled_thread(arena: Arena) -> None:
+    guest = arena.guest
+    # Files are closed in the opposite order of their numbers: what brings memory takes the place of this one.
+    guest.vmm.must("close")
+    guest.vmm.must("eventfd", event="low")
+    guest.open()
+    guest.boot()
+    arena.gpu.ask("delay-completion", engine="bcs0", us=1_000_000)
+    guest.queue(g.store(guest.gm(g.RESULT), 1, g.GLOBAL))
+    guest.submit()
+    guest.put(g.SPARE_TABLES, [g.POINTERS | 3], width=8)
+    guest.queue(g.store(guest.gm(g.RESULT), 2, g.GLOBAL), g.CONTEXT_B)
+    guest.set_state(g.CONTEXT_B, g.Place.PDP0_LOW, g.SPARE_TABLES)
+    guest.submit(g.BCS, g.CONTEXT_B, number=8)
+    guest.vmm.must("close_eventfd", event="low")
+    guest.vmm.must("memory_stall", offset=g.SPARE_TABLES, size=g.PAGE)
+    # Memory that the GPU uses goes: all tables are read once more, by whoever gives it the work that waits.
+    guest.map(g.NOT_MAPPED // g.PAGE, [g.REMOVABLE | 1])
+    guest.vmm.must("dma_unmap", iova=g.REMOVABLE, size=g.MEMORY - g.REMOVABLE)
+    time.sleep(2)
+    arena.gpu.ask("delay-completion", engine="bcs0", us=0)
+    if not all(arena.bystander.works(other, seconds=5.0) for other in (g.BCS, g.RCS)):
+        arena.escaped("another guest waits for that memory")
+    guest.leave()
+    arena.another_guest()
 
 
 @attack("5.3", "a device is opened, used and closed in the middle of work, over and over", seconds=60.0)
