@@ -67,7 +67,7 @@ impl Doorbell {
             // SAFETY: This is about the current thread.
             unsafe { bindings::gvt_helper_forget_kill() };
         }
-        // SAFETY: As above.
+        // SAFETY: The completion is initialised.
         while unsafe { bindings::try_wait_for_completion(self.completion.get()) } {}
     }
 

@@ -208,7 +208,8 @@ impl Sleeper for Pause {
         if let Err(id) = quiet {
             dev_err!(
                 self.gpu.device(),
-                "vGPU {}: memory of its machine does not come; the host cannot sleep until its VMM has ended\n",
+                "kvmgt: vGPU {}: its work does not end, or memory of its machine does not come; the host does not go to sleep. \
+                 Try again, or end its VMM\n",
                 id.get()
             );
             self.resume(false);

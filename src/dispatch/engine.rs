@@ -211,7 +211,11 @@ impl Dispatcher {
     pub(super) fn pause(&self) {
         let mut state = self.state.lock();
         state.paused = true;
-        state.members.iter().for_each(Member::wake);
+        // Its thread has to look, even if it rests: what it has prepared keeps the GPU awake.
+        for member in state.members.iter_mut() {
+            member.set_busy(true);
+            member.wake();
+        }
     }
 
     /// Ends what i915 has, if it is not through by itself.
@@ -321,7 +325,7 @@ impl Dispatcher {
 
     /// A virtual GPU has prepared work for this context, the commands of which can write these registers; if it has
     /// no other, this is how it finds its memory. What its processor has written to registers tells `register`.
-    pub(super) fn expect(
+    pub(super) fn announce(
         &self,
         image: &Image,
         addressing: Option<Addressing>,

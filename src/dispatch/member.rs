@@ -137,12 +137,10 @@ impl Member {
 
     /// How it stands among the others.
     pub(super) fn standing(&self, paused: bool) -> Standing {
-        let mut flights = self.in_flight();
-        let first = flights.next();
         Standing {
             id: self.id,
-            flights: flights.count().saturating_add(first.iter().count()),
-            urgent: first.is_some_and(|first| first.urgent),
+            flights: self.in_flight().count(),
+            urgent: self.in_flight().next().is_some_and(|first| first.urgent),
             wants: self.prepared.is_some() && !paused,
         }
     }

@@ -115,7 +115,7 @@ impl Porter {
         let launch = vgpu.launch(engine, image, fresh, |model, image, launch| {
             let addressing = chance.idle.then_some(launch.addressing);
             let register = |offset| model.register(offset);
-            dispatcher.expect(image, addressing, &launch.written, register);
+            dispatcher.announce(image, addressing, &launch.written, register);
         });
         let Some(launch) = launch else {
             return false;
