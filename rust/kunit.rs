@@ -61,6 +61,82 @@ mod alarm {
     }
 }
 
+#[kunit_tests(gvt_kapi_doorbell)]
+mod doorbell {
+    use crate::{
+        doorbell::{
+            Button,
+            Doorbell,
+            BUTTONS, //
+        },
+        kthread::{
+            OnWorker,
+            Worker, //
+        },
+    };
+    use kernel::{
+        prelude::*,
+        sync::{
+            atomic::{
+                Atomic,
+                Relaxed, //
+            },
+            Arc, //
+        },
+        time::{
+            delay::fsleep,
+            Delta, //
+        },
+    };
+
+    #[test]
+    fn each_button_is_told_of_once() -> Result {
+        let bell = Arc::pin_init(Doorbell::new(), GFP_KERNEL)?;
+        Button::new(&bell, 1).press();
+        Button::new(&bell, 3).press();
+        bell.press(3);
+        bell.wait();
+        for number in 0..BUTTONS {
+            assert_eq!(bell.was_pressed(number), number == 1 || number == 3);
+            assert!(!bell.was_pressed(number));
+        }
+        // One that there is not rings all the same.
+        bell.press(BUTTONS);
+        bell.wait();
+        assert!(!bell.was_pressed(BUTTONS));
+        Ok(())
+    }
+
+    #[test]
+    fn an_interrupt_ends_one_wait() -> Result {
+        let bell = Arc::pin_init(Doorbell::new(), GFP_KERNEL)?;
+        let waits = Arc::new(Atomic::new(0), GFP_KERNEL)?;
+        let (door, count) = (bell.clone(), waits.clone());
+        let worker = Worker::spawn(c"gvt_kunit", move |thread: &OnWorker| {
+            thread.heed_interrupts();
+            while !thread.should_stop() {
+                door.wait();
+                count.add(1, Relaxed);
+            }
+        })?;
+        let after = |number: i32| {
+            while waits.load(Relaxed) < number {
+                fsleep(Delta::from_millis(1));
+            }
+            fsleep(Delta::from_millis(20));
+            waits.load(Relaxed)
+        };
+        bell.press(0);
+        assert_eq!(after(1), 1);
+        worker.interrupt();
+        assert_eq!(after(2), 2);
+        bell.press(0);
+        assert_eq!(after(3), 3);
+        drop(worker);
+        Ok(())
+    }
+}
+
 #[kunit_tests(gvt_kapi_kthread)]
 mod kthread {
     use crate::kthread::{
@@ -130,18 +206,24 @@ mod notifier {
         types::Opaque, //
     };
 
+    /// An action that is answered with an error.
+    const REFUSED: usize = 9;
+
     struct Last(Arc<Atomic<usize>>);
 
     impl Notified for Last {
         fn notified(&self, action: usize, _data: *mut kernel::ffi::c_void) -> Result {
             self.0.store(action, Relaxed);
+            if action == REFUSED {
+                return Err(EBUSY);
+            }
             Ok(())
         }
     }
 
-    fn call(head: &Opaque<bindings::atomic_notifier_head>, action: usize) {
+    fn call(head: &Opaque<bindings::atomic_notifier_head>, action: usize) -> i32 {
         // SAFETY: The head is initialised, and the callbacks on it ignore the data.
-        unsafe { bindings::atomic_notifier_call_chain(head.get(), action, core::ptr::null_mut()) };
+        unsafe { bindings::atomic_notifier_call_chain(head.get(), action, core::ptr::null_mut()) }
     }
 
     #[test]
@@ -158,11 +240,13 @@ mod notifier {
         // SAFETY: The head is dropped after the notifier.
         let chain = unsafe { AtomicChain::new(head.get()) };
         let notifier = KBox::pin_init(Notifier::new(chain, Last(seen.clone())), GFP_KERNEL)?;
-        call(&head, 7);
+        assert_eq!(call(&head, 7), 1);
         assert_eq!(seen.load(Relaxed), 7);
+        // An error stops the chain, as `notifier_from_errno()` has it.
+        assert_eq!(call(&head, REFUSED), 0x8000 | (1 + 16));
         drop(notifier);
         call(&head, 8);
-        assert_eq!(seen.load(Relaxed), 7);
+        assert_eq!(seen.load(Relaxed), REFUSED);
         Ok(())
     }
 }
