@@ -61,6 +61,7 @@ class Arena:
 
     def __init__(self) -> None:
         """Starts both guests; both work, or nothing can be said."""
+        self._own: set[int] = set()
         self._uuids = os.environ["UUIDS"].split()
         self.ours = os.environ["DRIVER"] == "ours"
         self.gpu, self.journal, self.canary, self.log = Gpu(), Journal(), Canary(), Log()
@@ -118,6 +119,7 @@ class Arena:
     def another_guest(self) -> g.Guest:
         """A new VMM takes the attacker's device; the one before is gone."""
         self.guest = g.Guest(self._uuids[0])
+        self._own |= pages.frames(self.guest.vmm.pid, g.MEMORY)
         return self.guest
 
     @property
@@ -132,8 +134,9 @@ class Arena:
         seen = Observed(limits=attack.limits)
         warn_again()
         self.guest.boot()
-        own = pages.frames(self.guest.vmm.pid, g.MEMORY)
-        confined = self._arm(own)
+        # Those of each VMM that has the device in turn: whoever comes last does not have what one before has used.
+        self._own = pages.frames(self.guest.vmm.pid, g.MEMORY)
+        confined = self._arm(self._own)
         if not self.guest.works():
             raise AssertionError("the attacker's own virtual GPU does not work")
         nowhere = g.store(self.guest.gm(g.NOT_MAPPED), 1, g.GLOBAL) + (g.store(g.NOWHERE, 1) if self.ours else [])
@@ -156,8 +159,8 @@ class Arena:
         if seen.verdict()[0] in FATAL:
             return seen
         try:
-            own |= pages.frames(self.guest.vmm.pid, g.MEMORY)
-            self._look(seen, confined, own | nothing)
+            self._own |= pages.frames(self.guest.vmm.pid, g.MEMORY)
+            self._look(seen, confined, self._own | nothing)
             changed = self.gpu.registers(HOST_REGISTERS)
             seen.registers = [hex(at) for at in HOST_REGISTERS if changed[at] != registers[at]]
             free = self.gpu.registers(_NONPRIV).items()

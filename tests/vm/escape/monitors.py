@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 """What the owner of the device's descriptor can do: a VMM that was taken over."""
 
+import errno
 import os
 import random
 import struct
 import time
+from pathlib import Path
 
 from escape import guest as g
 from escape.arena import Arena, attack
@@ -192,6 +194,19 @@ def stalled_memory(arena: Arena) -> None:
         arena.another_guest()
 
 
+def _must_not_sleep(arena: Arena) -> None:
+    """i915 would wait without end for the GPU that a thread has a use for, with all processes frozen."""
+    power = Path("/sys/power")
+    (power / "pm_test").write_text("freezer")
+    try:
+        (power / "state").write_text("freeze")
+    except OSError as error:
+        if error.errno == errno.EBUSY:
+            return
+        raise
+    arena.escaped("the host goes to sleep, and would not wake up")
+
+
 @attack("5.3", "memory that never comes to the host's own thread: the VMM is killed, and what would bring it closes last", seconds=60.0)
 def stalled_thread(arena: Arena) -> None:
     guest = arena.guest
@@ -216,6 +231,8 @@ def stalled_thread(arena: Arena) -> None:
     arena.gpu.ask("delay-completion", engine="bcs0", us=0)
     if not all(arena.bystander.works(other, seconds=5.0) for other in (g.BCS, g.RCS)):
         arena.escaped("another guest waits for that memory")
+    if arena.ours:
+        _must_not_sleep(arena)
     guest.leave()
     arena.another_guest()
 
