@@ -7,6 +7,7 @@ use super::{
     Gpu, //
 };
 use crate::bindings;
+use gvt_model::ports::EngineRegisters;
 use kernel::prelude::*;
 
 /// Registers lie in the first 2 MiB of BAR 0.
@@ -107,6 +108,17 @@ impl<'a> Powered<'a> {
         // SAFETY: The device is awake, and the offset is that of a register.
         unsafe { bindings::gvt_helper_i915_write_fw(self.gpu.as_raw(), offset, value) };
         Ok(())
+    }
+}
+
+impl EngineRegisters for Powered<'_> {
+    fn read(&self, offset: u32) -> u32 {
+        // The model knows registers that there are.
+        Powered::read(self, offset).unwrap_or(0)
+    }
+
+    fn write(&self, offset: u32, value: u32) {
+        let _ = Powered::write(self, offset, value);
     }
 }
 

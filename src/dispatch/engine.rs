@@ -44,7 +44,10 @@ use gvt_kapi::{
 };
 use gvt_model::{
     engine::EngineId,
-    mmio::switched::Written,
+    mmio::{
+        handover::Values,
+        switched::Written, //
+    },
     platform::{
         Platform,
         MAX_VGPUS, //
@@ -241,13 +244,13 @@ impl Dispatcher {
     pub(super) fn give_back(&self) {
         let awake = self.gpu.wake();
         let powered = awake.power();
-        self.occupancy.lock().give_back(&powered);
+        self.occupancy.lock().registers.give_back(&powered);
     }
 
     /// From now on i915 is given work again; the machine may have slept.
     pub(super) fn resume(&self, slept: bool) {
         if slept {
-            self.occupancy.lock().lose();
+            self.occupancy.lock().registers.lose();
         }
         let mut state = self.state.lock();
         state.paused = false;
@@ -299,13 +302,14 @@ impl Dispatcher {
         let engine = self.engine().ok_or(ENODEV)?;
         let context = Context::new(&engine)?;
         let image = Image::new(&engine, &context)?;
-        let values = Occupancy::room(self.platform, self.id)?;
+        let values = Values::new(self.platform, self.id)?;
         {
             let awake = self.gpu.wake();
             let powered = awake.power();
             let mut occupancy = self.occupancy.lock();
-            occupancy.read_host(&powered);
-            occupancy.add(context.id(), values, button);
+            occupancy.add(context.id(), button);
+            occupancy.registers.read_host(&powered);
+            occupancy.registers.add(context.id(), values);
         }
         let mut state = self.state.lock();
         let mut members = state.members.iter_mut();
@@ -319,7 +323,12 @@ impl Dispatcher {
     pub(super) fn forget(&self, context: &Context) {
         let awake = self.gpu.wake();
         let powered = awake.power();
-        let values = self.occupancy.lock().remove(context.id(), &powered);
+        let values = {
+            let mut occupancy = self.occupancy.lock();
+            occupancy.remove(context.id());
+            occupancy.registers.remove(context.id(), &powered)
+        };
+        // Without the lock.
         drop(values);
     }
 
@@ -338,8 +347,9 @@ impl Dispatcher {
         if let Some(paging) = paging {
             occupancy.set_paging(image.context(), paging);
         }
-        occupancy.add_written(image.context(), written);
-        occupancy.refresh(image.context(), register);
+        let registers = &mut occupancy.registers;
+        registers.add_written(image.context(), written);
+        registers.refresh(image.context(), register);
     }
 
     /// What the thread of a virtual GPU has to do. It has `pinned` the image, and has `looked` in vain for something to

@@ -10,6 +10,7 @@ mod accesses;
 pub(crate) mod file;
 pub(crate) mod ggtt;
 mod handlers;
+pub mod handover;
 pub mod map;
 mod pvinfo;
 pub(crate) mod registers;

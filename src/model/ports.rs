@@ -162,6 +162,15 @@ pub trait Hardware {
     fn write_fence(&mut self, number: usize, value: u64) -> Result;
 }
 
+/// The registers of an engine that has power, for atomic context.
+pub trait EngineRegisters {
+    /// Reads the register at an offset.
+    fn read(&self, offset: u32) -> u32;
+
+    /// Writes the register at an offset.
+    fn write(&self, offset: u32, value: u32);
+}
+
 /// What time it is.
 pub trait Clock {
     /// Nanoseconds since some moment before the vGPU was opened. They never go back.

@@ -32,6 +32,7 @@ mod ggtt;
 mod gmbus;
 mod golden;
 mod handlers;
+mod handover;
 mod interrupt;
 mod irq;
 mod mmio;

@@ -90,7 +90,7 @@ impl Written {
     }
 
     /// The register at an offset, if it changes hands.
-    pub(crate) fn note(&mut self, platform: Platform, engine: EngineId, offset: u32) {
+    pub fn note(&mut self, platform: Platform, engine: EngineId, offset: u32) {
         let number = handed(platform, engine).position(|register| register.offset == offset);
         if let Some(number) = number {
             if let Some(word) = self.0.get_mut(number / 64) {

@@ -107,6 +107,34 @@ impl<T> KVec<T> {
         Ok(vector)
     }
 
+    /// `count` copies of an element.
+    ///
+    /// # Errors
+    ///
+    /// There is no memory.
+    pub fn from_elem(element: T, count: usize, flags: flags::Flags) -> Result<Self, AllocError>
+    where
+        T: Clone,
+    {
+        let mut vector = Self::new();
+        vector.reserve(count, flags)?;
+        vector.elements.resize(count, element);
+        Ok(vector)
+    }
+
+    /// Appends an element if there is room.
+    ///
+    /// # Errors
+    ///
+    /// There is none, and the element comes back.
+    pub fn push_within_capacity(&mut self, element: T) -> Result<(), T> {
+        if self.elements.len() == self.elements.capacity() {
+            return Err(element);
+        }
+        self.elements.push(element);
+        Ok(())
+    }
+
     /// Appends an element.
     ///
     /// # Errors
