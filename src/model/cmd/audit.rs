@@ -129,61 +129,32 @@ impl Site {
         policy: &mut P,
     ) -> Result<Verdict, Flaw> {
         let header = words.first().copied().unwrap_or(0);
-        let refused = Err(Flaw::Command { header });
         match rule {
-            Rule::Free | Rule::FreeOnGen9 => Ok(Verdict::Keep),
             Rule::Drop => Ok(Verdict::Drop),
-            Rule::Refused => refused,
-            Rule::GlobalRefused if header & GLOBAL != 0 => refused,
-            Rule::GlobalRefused => Ok(Verdict::Keep),
             Rule::UserInterrupt => {
                 policy.event(EngineEvent::User);
                 Ok(Verdict::Drop)
             }
             Rule::ArbOnOff => Ok(self.arbitration(header)),
             Rule::BatchStart => self.batch_start(words, policy),
-            Rule::BatchEnd if self.level == Level::Ring => refused,
+            Rule::BatchEnd if self.level == Level::Ring => Err(Flaw::Command { header }),
             Rule::BatchEnd => Ok(Verdict::Flow(Flow::End)),
             Rule::DisplayFlip => self.flip(words, policy),
             Rule::SemaphoreWait => semaphore_wait(words, policy),
-            Rule::StoreDataImm => store_data(words, policy),
             Rule::StoreDataIndex => store_index(words, policy),
             Rule::LoadRegisterImm => self.load_registers(words, policy),
-            Rule::LoadRegisterReg => {
-                let [_, from, to] = *words else {
-                    return Err(Flaw::Length { header });
-                };
-                if policy.copies(from, to) {
-                    Ok(Verdict::Keep)
-                } else {
-                    Err(Flaw::Register { offset: to })
-                }
-            }
-            Rule::LoadRegisterMem | Rule::StoreRegisterMem => {
-                let [_, register, low, high] = *words else {
-                    return Err(Flaw::Length { header });
-                };
-                if !policy.moves(register) {
-                    return Err(Flaw::Register { offset: register });
-                }
-                prove(header, header & GLOBAL, address(low, high), 4, policy)
-            }
             Rule::FlushDw => flush(words, policy),
-            Rule::CopyMemMem => {
-                let [_, to_low, to_high, from_low, from_high] = *words else {
-                    return Err(Flaw::Length { header });
-                };
-                let (to, from) = (address(to_low, to_high), address(from_low, from_high));
-                prove(header, header & COPY_TO_GLOBAL, to, 4, policy)?;
-                prove(header, header & GLOBAL, from, 4, policy)
-            }
-            Rule::Atomic => {
-                let [_, low, high, ..] = *words else {
-                    return Err(Flaw::Length { header });
-                };
-                prove(header, header & GLOBAL, address(low, high), 16, policy)
-            }
             Rule::PipeControl => pipe_control(words, policy),
+            Rule::Free
+            | Rule::FreeOnGen9
+            | Rule::Refused
+            | Rule::GlobalRefused
+            | Rule::StoreDataImm
+            | Rule::LoadRegisterReg
+            | Rule::LoadRegisterMem
+            | Rule::StoreRegisterMem
+            | Rule::CopyMemMem
+            | Rule::Atomic => judge(rule, words, policy).map(|()| Verdict::Keep),
         }
     }
 
@@ -325,16 +296,69 @@ impl Site {
     }
 }
 
-/// Whether an address is the guest's, if it is one of the GGTT at all.
+/// Looks at a command that runs as it stands, or not at all.
+///
+/// # Errors
+///
+/// The [`Flaw`] that it has; [`Flaw::Command`] for one of which something else may come.
+pub(super) fn judge<P: Policy + ?Sized>(
+    rule: Rule,
+    words: &[u32],
+    policy: &mut P,
+) -> Result<(), Flaw> {
+    let header = words.first().copied().unwrap_or(0);
+    let global = header & GLOBAL;
+    match (rule, words) {
+        (Rule::Free | Rule::FreeOnGen9, _) => Ok(()),
+        (Rule::GlobalRefused, _) if global == 0 => Ok(()),
+        (Rule::StoreDataImm, [_, low, high, _]) if header & STORE_QWORD == 0 => {
+            prove(header, global, address(*low, *high), 4, policy)
+        }
+        (Rule::StoreDataImm, [_, low, high, _, _]) => {
+            prove(header, global, address(*low, *high), 8, policy)
+        }
+        (Rule::LoadRegisterReg, [_, from, to]) => {
+            let copies = policy.copies(*from, *to);
+            copies.then_some(()).ok_or(Flaw::Register { offset: *to })
+        }
+        (Rule::LoadRegisterMem | Rule::StoreRegisterMem, [_, register, low, high]) => {
+            let offset = *register;
+            let moves = policy.moves(offset);
+            moves.then_some(()).ok_or(Flaw::Register { offset })?;
+            prove(header, global, address(*low, *high), 4, policy)
+        }
+        (Rule::CopyMemMem, [_, to_low, to_high, from_low, from_high]) => {
+            let to = address(*to_low, *to_high);
+            prove(header, header & COPY_TO_GLOBAL, to, 4, policy)?;
+            prove(header, global, address(*from_low, *from_high), 4, policy)
+        }
+        (Rule::Atomic, [_, low, high, ..]) => {
+            prove(header, global, address(*low, *high), 16, policy)
+        }
+        (Rule::Refused | Rule::GlobalRefused, _) => Err(Flaw::Command { header }),
+        (
+            Rule::StoreDataImm
+            | Rule::LoadRegisterReg
+            | Rule::LoadRegisterMem
+            | Rule::StoreRegisterMem
+            | Rule::CopyMemMem
+            | Rule::Atomic,
+            _,
+        ) => Err(Flaw::Length { header }),
+        _ => Err(Flaw::Command { header }),
+    }
+}
+
+/// That an address is the guest's, if it is one of the GGTT at all.
 fn prove<P: Policy + ?Sized>(
     header: u32,
     global: u32,
     address: u64,
     length: u64,
     policy: &P,
-) -> Result<Verdict, Flaw> {
+) -> Result<(), Flaw> {
     if global == 0 || policy.owns(address, length) {
-        Ok(Verdict::Keep)
+        Ok(())
     } else {
         Err(Flaw::Address { header, address })
     }
@@ -346,17 +370,9 @@ fn semaphore_wait<P: Policy + ?Sized>(words: &mut [u32], policy: &P) -> Result<V
         return Err(Flaw::Length { header });
     };
     *header |= WAIT_POLLS;
-    prove(*header, *header & GLOBAL, address(*low, *high), 4, policy)
-}
-
-fn store_data<P: Policy + ?Sized>(words: &[u32], policy: &P) -> Result<Verdict, Flaw> {
-    let header = words.first().copied().unwrap_or(0);
-    let (to, length) = match (words, header & STORE_QWORD) {
-        ([_, low, high, _], 0) => (address(*low, *high), 4),
-        ([_, low, high, _, _], _) => (address(*low, *high), 8),
-        _ => return Err(Flaw::Length { header }),
-    };
-    prove(header, header & GLOBAL, to, length, policy)
+    let global = *header & GLOBAL;
+    prove(*header, global, address(*low, *high), 4, policy)?;
+    Ok(Verdict::Keep)
 }
 
 /// MI_STORE_DATA_INDEX: into a status page of the guest's rather than of the host's.
@@ -423,7 +439,7 @@ fn post_sync<P: Policy + ?Sized>(
         *high = 0;
     }
     let to = address(*low & !other, *high);
-    prove(header, global.into(), to, 8, policy).map(|_| ())
+    prove(header, global.into(), to, 8, policy)
 }
 
 fn flush<P: Policy + ?Sized>(words: &mut [u32], policy: &mut P) -> Result<Verdict, Flaw> {

@@ -240,20 +240,25 @@ impl<'a, P: Policy + ?Sized> Scanner<'a, P> {
         Ok(())
     }
 
-    /// Copies the commands up to the first one that is looked at and with it, or to the end of the page, and
-    /// looks at that one.
+    /// Copies the commands up to the first one that may be changed and with it, or to the end of the page, and
+    /// looks at all of them.
     fn commands(&mut self, place: &mut Place, level: Level) -> Result<Flow, Flaw> {
         let (address, follow) = place.next();
         let inside = index(address % PAGE_SIZE / 4);
         let page = self.page.at(address, self.policy)?;
         let end = inside.saturating_add(index(follow)).min(page.len());
         let piece = page.get(inside..end).unwrap_or_default();
-        let (free, next) = self::free(piece, self.engine, self.platform, level)?;
+        let site = Site {
+            engine: self.engine,
+            platform: self.platform,
+            level,
+        };
+        let (kept, next) = self::kept(piece, &site, self.policy)?;
         let with_next = next
             .as_ref()
-            .map(|next| free.saturating_add(next.length))
+            .map(|next| kept.saturating_add(next.length))
             .filter(|count| *count <= piece.len());
-        let count = with_next.unwrap_or(free);
+        let count = with_next.unwrap_or(kept);
         if count > 0 {
             take(&mut self.words_left, count)?;
             let piece = piece.get(..count).unwrap_or_default();
@@ -267,21 +272,13 @@ impl<'a, P: Policy + ?Sized> Scanner<'a, P> {
         if with_next.is_none() {
             self.copy(place, next.length, next.header)?;
         }
-        self.command(level, &next)
+        self.command(&site, &next)
     }
 
     /// Looks at the command that was copied last.
-    fn command(&mut self, level: Level, next: &Next) -> Result<Flow, Flaw> {
-        if let Rule::Free | Rule::FreeOnGen9 = next.rule {
-            return Ok(Flow::Next);
-        }
+    fn command(&mut self, site: &Site, next: &Next) -> Result<Flow, Flaw> {
         let first = self.output.len().saturating_sub(next.length);
         let words = self.output.get_mut(first..).unwrap_or_default();
-        let site = Site {
-            engine: self.engine,
-            platform: self.platform,
-            level,
-        };
         match site.look(next.rule, words, self.policy)? {
             Verdict::Keep if next.rule == Rule::ArbOnOff => {
                 self.keeps_engine = next.header & audit::ARBITRATION_ON == 0;
@@ -345,43 +342,44 @@ impl<'a, P: Policy + ?Sized> Scanner<'a, P> {
     }
 }
 
-/// The command behind those in which nothing is looked at.
+/// The command behind those that are kept as they stand.
 struct Next {
     header: u32,
     rule: Rule,
     length: usize,
 }
 
-/// How many words the commands take that a piece of a page begins with and in which nothing is looked at,
-/// and the command behind them. That one may go on behind the piece; `None` if there is nothing more.
-fn free(
+/// How many words the commands take that a piece of a page begins with and that are kept as they stand, and
+/// the command behind them. That one may go on behind the piece; `None` if there is nothing more.
+fn kept<P: Policy + ?Sized>(
     piece: &[u32],
-    engine: EngineId,
-    platform: Platform,
-    level: Level,
+    site: &Site,
+    policy: &mut P,
 ) -> Result<(usize, Option<Next>), Flaw> {
-    let mut free = 0usize;
-    while let Some(header) = piece.get(free).copied() {
+    let mut kept = 0usize;
+    while let Some(header) = piece.get(kept).copied() {
         let unknown = Flaw::Command { header };
-        let command = Command::find(header, engine, platform).ok_or(unknown)?;
-        if level == Level::Workaround && !command.is_workaround(header) {
+        let command = Command::find(header, site.engine, site.platform).ok_or(unknown)?;
+        if site.level == Level::Workaround && !command.is_workaround(header) {
             return Err(unknown);
         }
         let length = command.length(header).ok_or(Flaw::Length { header })?;
         let length = index(length.into());
-        let end = free.saturating_add(length);
-        let is_free = matches!(command.rule, Rule::Free | Rule::FreeOnGen9);
-        if !is_free || end > piece.len() {
-            let next = Next {
-                header,
-                rule: command.rule,
-                length,
-            };
-            return Ok((free, Some(next)));
+        let end = kept.saturating_add(length);
+        match piece.get(kept..end) {
+            Some(words) if command.rule.keeps_all() => audit::judge(command.rule, words, policy)?,
+            _ => {
+                let next = Next {
+                    header,
+                    rule: command.rule,
+                    length,
+                };
+                return Ok((kept, Some(next)));
+            }
         }
-        free = end;
+        kept = end;
     }
-    Ok((free, None))
+    Ok((kept, None))
 }
 
 /// The batches that the ring has started, one in the other.

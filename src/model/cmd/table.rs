@@ -90,6 +90,24 @@ pub enum Rule {
     PipeControl,
 }
 
+impl Rule {
+    /// Whether such a command runs as it stands, or not at all.
+    pub(super) const fn keeps_all(self) -> bool {
+        matches!(
+            self,
+            Self::Free
+                | Self::FreeOnGen9
+                | Self::GlobalRefused
+                | Self::StoreDataImm
+                | Self::LoadRegisterReg
+                | Self::LoadRegisterMem
+                | Self::StoreRegisterMem
+                | Self::CopyMemMem
+                | Self::Atomic
+        )
+    }
+}
+
 /// Declares commands by opcode: how to find one, and the list of all.
 macro_rules! commands {
     (
