@@ -274,12 +274,12 @@ mod gvt_handlers {
 
     #[test]
     fn user_batches_get_at_some_registers() -> Result {
+        const NONE: u32 = 0x2094;
         for slot in (0x24d0..=0x24fc).step_by(4) {
             let mut machine = Machine::new()?;
             for (value, good) in [
-                (0x2094, true),
+                (NONE, true),
                 (0x7014, true),
-                (0x6_4844, true),
                 (0xf000_2580, true),
                 (0x7015, false),
                 (0x229c, false),
@@ -292,6 +292,27 @@ mod gvt_handlers {
                 machine.set(slot, value)?;
                 assert_eq!(machine.register(slot)?, if good { value } else { before });
             }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn user_batches_get_at_no_register_that_is_not_the_guests_own() -> Result {
+        const NONE: u32 = 0x2094;
+        const SLOT: u32 = 0x24d0;
+        for (platform, value, kept) in [
+            (Skylake, 0x2580, 0x2580),
+            // Its place in the image is Gen9's.
+            (Broadwell, 0x2580, NONE),
+            (Skylake, 0x28a0, NONE),
+            (Skylake, 0x7700, NONE),
+            (CometLake, 0xe5f4, NONE),
+            (Skylake, 0x1006_4844, NONE),
+        ] {
+            let mut machine = on(platform)?;
+            machine.set(SLOT, 0x7014)?;
+            machine.set(SLOT, value)?;
+            assert_eq!(machine.register(SLOT)?, kept);
         }
         Ok(())
     }

@@ -141,7 +141,7 @@ pub(super) fn write(
         Handler::Gdrst => registers.reset_engines(value, host),
         Handler::ResetCtl => ring::reset_ctl(value),
         Handler::HwsPga => registers.hws_pga(value)?,
-        Handler::ForceNonpriv => ring::force_nonpriv(value)?,
+        Handler::ForceNonpriv => ring::force_nonpriv(value, host.registers.platform())?,
         Handler::RingMode => registers.ring_mode(write, host),
         Handler::Elsp => registers.write_port(write),
         Handler::CsfeChicken1 => registers.csfe_chicken1(write, host),

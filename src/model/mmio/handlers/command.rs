@@ -51,7 +51,7 @@ impl Registers {
     pub(crate) fn load_by_command(
         &mut self,
         offset: u32,
-        value: u32,
+        mut value: u32,
         engine: EngineId,
         map: &RegisterMap,
     ) -> Option<Load> {
@@ -74,9 +74,7 @@ impl Registers {
             Handler::RingMode if value & ring::absent_modes(map.platform()) != 0 => return None,
             Handler::RingMode | Handler::Timestamp => return Some(Load::Nothing),
             Handler::CsfeChicken1 => refused |= ring::CHICKEN_PREEMPTION,
-            Handler::ForceNonpriv => {
-                ring::force_nonpriv(value).ok()?;
-            }
+            Handler::ForceNonpriv => value = ring::force_nonpriv(value, map.platform()).ok()?,
             Handler::Trtte if value & (TRTTE_ENABLE | TRTTE_VIRTUAL) == TRTTE_ENABLE => {
                 return None;
             }

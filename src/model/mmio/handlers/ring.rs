@@ -18,7 +18,10 @@ use crate::{
         Engines,
         ENGINE_MMIO_SIZE, //
     },
-    mmio::registers::Registers,
+    mmio::{
+        registers::Registers,
+        switched::stays, //
+    },
     platform::Platform,
     vgpu::Host,
 };
@@ -56,14 +59,14 @@ const NONPRIV_RANGE: u32 = 0x3;
 /// RING_NOPID: what i915 puts there to mean none.
 const NOPID: u32 = 0x94;
 
-/// What guests may let their user batches write.
+/// What guests may ask to let their user batches write.
 const NONPRIV: [u32; 31] = [
     0xd80, 0x20ec, 0x2248, 0x2340, 0x2348, 0x2350, 0x2580, 0x2690, 0x2694, 0x2698, 0x2754, 0x28a0,
     0x4de0, 0x4de4, 0x4dfc, 0x7010, 0x7014, 0x7300, 0x7304, 0x7700, 0x7704, 0x7708, 0x770c, 0x83a8,
     0xb110, 0xb118, 0xe100, 0xe18c, 0xe48c, 0xe5f4, 0x6_4844,
 ];
 
-/// Whether guests may let their user batches write a register.
+/// Whether guests may ask to let their user batches write a register.
 pub(in crate::mmio) fn open_to_users(offset: u32) -> bool {
     NONPRIV.contains(&offset)
 }
@@ -77,16 +80,16 @@ pub(super) fn reset_ctl(value: u32) -> u32 {
     }
 }
 
-/// RING_FORCE_TO_NONPRIV takes the registers above, of which commands change nothing that another
-/// user of the GPU could see.
-pub(super) fn force_nonpriv(value: u32) -> Result<u32, Refusal> {
+/// RING_FORCE_TO_NONPRIV takes the registers above. A slot opens none for one whose value would stay in the
+/// hardware when another user of the GPU comes.
+pub(super) fn force_nonpriv(value: u32, platform: Platform) -> Result<u32, Refusal> {
     let address = value & NONPRIV_ADDRESS;
-    let is_none = address == EngineId::Rcs0.mmio_base() | NOPID;
-    if value & NONPRIV_RANGE == 0 && (is_none || NONPRIV.contains(&address)) {
-        Ok(value)
-    } else {
-        Err(Refusal::NotForUsers)
+    let none = EngineId::Rcs0.mmio_base() | NOPID;
+    if value & NONPRIV_RANGE != 0 || !(address == none || open_to_users(address)) {
+        return Err(Refusal::NotForUsers);
     }
+    let harmless = address == none || stays(platform, EngineId::Rcs0, address);
+    Ok(if harmless { value } else { none })
 }
 
 /// Which of the low bits of RING_MODE a guest cannot have.
