@@ -19,6 +19,8 @@ use kernel::{
         Bound,
         Device, //
     },
+    error::to_result,
+    prelude::*,
     sync::{
         Arc,
         Completion, //
@@ -78,14 +80,17 @@ impl Gpu {
         self.raw.as_ptr()
     }
 
-    /// The device on the PCI bus: parent of the mediated devices, and what does DMA.
-    pub fn device(&self) -> &Device<Bound> {
+    fn as_raw_device(&self) -> *mut bindings::device {
         // SAFETY: By the type invariant `raw` is valid.
         let pdev = unsafe { bindings::gvt_helper_i915_pdev(self.as_raw()) };
         // SAFETY: i915 is bound to a PCI device.
-        let dev = unsafe { bindings::gvt_helper_pci_device(pdev) };
+        unsafe { bindings::gvt_helper_pci_device(pdev) }
+    }
+
+    /// The device on the PCI bus: parent of the mediated devices, and what does DMA.
+    pub fn device(&self) -> &Device<Bound> {
         // SAFETY: The device is valid and bound for as long as `self`.
-        unsafe { Device::from_raw(dev) }
+        unsafe { Device::from_raw(self.as_raw_device()) }
     }
 
     /// The platform; `None` if it is none that GVT supports.
@@ -189,6 +194,35 @@ impl Drop for Awake<'_> {
     fn drop(&mut self) {
         // SAFETY: By the type invariant.
         unsafe { bindings::gvt_helper_i915_rpm_put(self.gpu.as_raw(), self.wakeref) };
+    }
+}
+
+/// Keeps a GPU from being suspended at run time, for whoever has mapped its aperture. For accesses of our own i915
+/// wants [`Awake`] besides.
+///
+/// # Invariants
+///
+/// A use of the device belongs to this.
+pub struct InUse(Arc<Gpu>);
+
+impl InUse {
+    /// Resumes the GPU if it is suspended.
+    ///
+    /// # Errors
+    ///
+    /// Those of `pm_runtime_resume_and_get()`.
+    pub fn new(gpu: &Arc<Gpu>) -> Result<Self> {
+        // SAFETY: The device is valid.
+        to_result(unsafe { bindings::gvt_helper_pm_get(gpu.as_raw_device()) })?;
+        // INVARIANT: The use was got just now.
+        Ok(Self(gpu.clone()))
+    }
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant the use is ours to give back.
+        unsafe { bindings::gvt_helper_pm_put(self.0.as_raw_device()) };
     }
 }
 

@@ -82,8 +82,7 @@ impl DeviceModel for Model {
         })
     }
 
-    // What a virtual GPU has in the hardware i915 does not restore: its page table entries, which
-    // are written again, and its fences, which say nothing while all entries lead to one page.
+    // What a virtual GPU has in the hardware i915 does not restore.
     fn resume(offer: &Offer) {
         offer.device.restore();
     }
@@ -219,8 +218,8 @@ impl GvtDevice {
         self.registry.lock().pool.available(conf)
     }
 
-    /// Writes the page table entries of all virtual GPUs again, which a suspend of the host has
-    /// lost.
+    /// Writes the page table entries and the fences of all virtual GPUs again, which a suspend of the
+    /// host has lost.
     fn restore(&self) {
         let awake = self.gpu.wake();
         for holder in self.registry.lock().holders.iter() {

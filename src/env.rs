@@ -54,6 +54,8 @@ pub(crate) struct Resources {
     pub(crate) tracker: Pin<KBox<WriteTracker<Watcher>>>,
     pub(crate) frames: Frames,
     pub(crate) shadows: Shadows,
+    /// Whether the GPU may have been told of any frame or table.
+    pub(crate) exposed: bool,
     pub(crate) vfio: Arc<Session<Vgpu>>,
 }
 
@@ -123,6 +125,7 @@ pub(crate) struct Env<'a> {
     session: &'a Arc<Session<Vgpu>>,
     frames: &'a mut Frames,
     shadows: &'a mut Shadows,
+    exposed: &'a mut bool,
     tracker: &'a WriteTracker<Watcher>,
     gpu: &'a Arc<Gpu>,
     partition: &'a Partition,
@@ -143,12 +146,14 @@ impl<'a> Env<'a> {
             tracker,
             frames,
             shadows,
+            exposed,
             vfio,
         } = resources;
         Self {
             session: vfio,
             frames,
             shadows,
+            exposed,
             tracker,
             gpu,
             partition,
@@ -162,9 +167,19 @@ impl<'a> Env<'a> {
         (self.partition, self.awake.get_or_insert_with(|| gpu.wake()))
     }
 
+    /// A use of a frame, for the GGTT or for page tables.
+    fn take_frame(&mut self, gfn: Gfn, in_tables: bool) -> Result<u64> {
+        *self.exposed = true;
+        self.frames.take(self.session, self.gpu, gfn, in_tables)
+    }
+
     /// Has the GPU forget all translations, and lets go of what waited for that. If the GPU does not say
     /// that it has, it all goes on to wait.
     fn try_forget(&mut self) -> bool {
+        if !*self.exposed {
+            // Of what it was never told there is nothing to forget, and it need not be woken.
+            return true;
+        }
         let (partition, awake) = self.awake();
         let forgotten = invalidate(awake);
         partition.flush(awake);
@@ -218,7 +233,7 @@ impl Aperture for Env<'_> {
 
 impl HostGgtt for Env<'_> {
     fn map_page(&mut self, page: GmPage, gfn: Gfn) -> Result {
-        let address = self.frames.take(self.session, self.gpu, gfn, false)?;
+        let address = self.take_frame(gfn, false)?;
         let (partition, awake) = self.awake();
         let written = partition.point(awake, page, Some(address));
         if written.is_err() {
@@ -248,10 +263,12 @@ impl HostGgtt for Env<'_> {
 
 impl HostPpgtt for Env<'_> {
     fn new_table(&mut self, level: Level) -> Result<ShadowTable> {
+        *self.exposed = true;
         self.shadows.make(level)
     }
 
-    fn scratch_table(&self, level: Level) -> u64 {
+    fn scratch_table(&mut self, level: Level) -> u64 {
+        *self.exposed = true;
         self.shadows.scratch(level)
     }
 
@@ -266,7 +283,7 @@ impl HostPpgtt for Env<'_> {
     }
 
     fn pin_frame(&mut self, gfn: Gfn) -> Result<u64> {
-        self.frames.take(self.session, self.gpu, gfn, true)
+        self.take_frame(gfn, true)
     }
 
     fn unpin_frame(&mut self, gfn: Gfn) {

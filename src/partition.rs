@@ -37,11 +37,38 @@ use kernel::{
 /// virtual GPU sees: what one guest leaves there no other guest and no host program reads.
 #[pin_data]
 pub(crate) struct Partition {
-    /// The addresses that the entries point at, those of the low part first; 0 is the scratch page.
-    /// The hardware loses its entries in a suspend.
     #[pin]
-    targets: Mutex<KVVec<u64>>,
+    targets: Mutex<Targets>,
     entries: Entries,
+}
+
+/// Where the entries point. The hardware loses its entries in a suspend.
+struct Targets {
+    /// The addresses, those of the low part first; 0 is the scratch page.
+    addresses: KVVec<u64>,
+    /// How many are not 0.
+    used: usize,
+}
+
+impl Targets {
+    /// Notes where an entry points now.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if there are fewer entries.
+    fn set(&mut self, index: usize, address: u64) -> Result {
+        let old = self.addresses.get_mut(index).ok_or(EINVAL)?;
+        let used = self.used.saturating_add((address != 0).into());
+        self.used = used.saturating_sub((*old != 0).into());
+        *old = address;
+        Ok(())
+    }
+
+    /// Notes that all point at the scratch page.
+    fn clear(&mut self) {
+        self.addresses.fill(0);
+        self.used = 0;
+    }
 }
 
 /// The hardware side of a partition.
@@ -71,7 +98,10 @@ impl Partition {
             scratch: Table::new(gpu, 0)?,
         };
         let pages = conf.low.checked_add(conf.high).ok_or(EINVAL)? / PAGE_SIZE;
-        let targets = KVVec::from_elem(0, usize::try_from(pages)?, GFP_KERNEL)?;
+        let targets = Targets {
+            addresses: KVVec::from_elem(0, usize::try_from(pages)?, GFP_KERNEL)?,
+            used: 0,
+        };
         // What was there before is not the guest's business.
         entries.fill(&awake, entries.pte(0));
         Ok(pin_init!(Self {
@@ -105,7 +135,7 @@ impl Partition {
         let target = target.unwrap_or(0);
         let mut targets = self.targets.lock();
         let (space, number, index) = self.entries.find(page).ok_or(EINVAL)?;
-        *targets.get_mut(index).ok_or(EINVAL)? = target;
+        targets.set(index, target)?;
         space.write_pte(awake, number, self.entries.pte(target))
     }
 
@@ -115,19 +145,29 @@ impl Partition {
     }
 
     /// Points all entries at the scratch page, of which nothing is left, and turns the fences off.
-    pub(crate) fn scrub(&self, awake: &Awake<'_>) {
-        let mut targets = self.targets.lock();
-        self.entries
-            .write(awake, &targets, |target| (target != 0).then_some(0));
-        targets.fill(0);
+    ///
+    /// None of them may be changed meanwhile.
+    pub(crate) fn scrub(&self) {
         // The guest's engines can write there, and the next guest's can read.
         self.entries.scratch.fill(0);
-        self.entries.fences.clear(awake);
+        // The GPU is not woken for nothing: a VMM resets a device that no guest has had yet.
+        if self.targets.lock().used == 0 && !self.fences().are_lit() {
+            return;
+        }
+        let awake = self.entries.gpu.wake();
+        let mut targets = self.targets.lock();
+        self.entries.write(&awake, &targets.addresses, |target| {
+            (target != 0).then_some(0)
+        });
+        targets.clear();
+        self.fences().clear(&awake);
     }
 
-    /// Writes all entries again.
+    /// Writes all entries and fences again.
     pub(crate) fn restore(&self, awake: &Awake<'_>) {
-        self.entries.write(awake, &self.targets.lock(), Some);
+        self.fences().restore(awake);
+        self.entries
+            .write(awake, &self.targets.lock().addresses, Some);
     }
 }
 

@@ -32,7 +32,10 @@ use crate::{
 use gvt_kapi::{
     doorbell::Doorbell,
     guest_warn,
-    i915::ggtt::Space,
+    i915::{
+        ggtt::Space,
+        InUse, //
+    },
     kvm::{
         Kvm,
         WriteTracker, //
@@ -155,6 +158,7 @@ struct Session {
     // Dropped first: what watches pages of the machine ends before another virtual GPU may take its place.
     resources: Resources,
     _attachment: Attachment,
+    _in_use: InUse,
     heartbeat: Heartbeat,
     screen: Screen,
 }
@@ -281,15 +285,19 @@ impl Vgpu {
             tracker: KBox::pin_init(WriteTracker::new(kvm, watcher), GFP_KERNEL)?,
             frames: Frames::new()?,
             shadows: Shadows::new(&gpu)?,
+            exposed: false,
             vfio: vfio.clone(),
         };
         let heartbeat = Heartbeat::new(vfio.clone())?;
-        let share = self.share();
-        let membership = Membership::new(&self.dispatch, self.id, share, &vfio)?;
+        let in_use = InUse::new(&gpu)?;
+        let membership = Membership::new(&self.dispatch, self.id, self.share(), &vfio)?;
+        // It may have been changed in between.
+        self.dispatch.set_share(self.id, self.share());
         let mut state = self.state();
         state.session = Some(Session {
             resources,
             _attachment: attachment,
+            _in_use: in_use,
             heartbeat,
             screen: Screen::new(),
         });
@@ -319,7 +327,7 @@ impl Vgpu {
             }
             // Before the pages that the entries point at are let go.
             if let Some(claim) = claim {
-                claim.partition.scrub(&claim.gpu().wake());
+                claim.partition.scrub();
                 if let Some(session) = session {
                     session
                         .resources
@@ -363,7 +371,7 @@ impl Vgpu {
                 claim.registers(),
                 &mut Env::new(resources, claim.gpu(), &claim.partition, self.clock),
             );
-            claim.partition.scrub(&claim.gpu().wake());
+            claim.partition.scrub();
             session
                 .resources
                 .clear(claim.gpu(), &claim.partition, self.clock);

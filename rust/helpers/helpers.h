@@ -65,6 +65,8 @@ void gvt_helper_kvm_get(struct kvm *kvm);
 void gvt_helper_kvm_put(struct kvm *kvm);
 void gvt_helper_device_lock(struct device *dev);
 void gvt_helper_device_unlock(struct device *dev);
+int gvt_helper_pm_get(struct device *dev);
+void gvt_helper_pm_put(struct device *dev);
 struct pci_dev *gvt_helper_next_display(struct pci_dev *from);
 struct device *gvt_helper_pci_device(struct pci_dev *pdev);
 const char *gvt_helper_driver_name(struct pci_dev *pdev);

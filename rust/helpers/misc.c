@@ -5,6 +5,7 @@
 #include <linux/kvm_host.h>
 #include <linux/module.h>
 #include <linux/pci.h>
+#include <linux/pm_runtime.h>
 #include <linux/suspend.h>
 
 #include "helpers.h"
@@ -32,6 +33,16 @@ void gvt_helper_device_lock(struct device *dev)
 void gvt_helper_device_unlock(struct device *dev)
 {
 	device_unlock(dev);
+}
+
+int gvt_helper_pm_get(struct device *dev)
+{
+	return pm_runtime_resume_and_get(dev);
+}
+
+void gvt_helper_pm_put(struct device *dev)
+{
+	pm_runtime_put_autosuspend(dev);
 }
 
 struct pci_dev *gvt_helper_next_display(struct pci_dev *from)

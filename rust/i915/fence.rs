@@ -12,7 +12,13 @@ use core::ptr::NonNull;
 use kernel::{
     error::from_err_ptr,
     prelude::*,
-    sync::Arc, //
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc, //
+    },
 };
 
 /// Fence registers that i915 uses for nothing else; while nobody writes them they are off.
@@ -22,7 +28,29 @@ use kernel::{
 /// `fences` were reserved of `gpu` and not given back yet.
 pub struct Fences {
     gpu: Arc<Gpu>,
-    fences: KVec<NonNull<bindings::i915_fence_reg>>,
+    fences: KVec<Fence>,
+}
+
+/// A fence register.
+struct Fence {
+    raw: NonNull<bindings::i915_fence_reg>,
+    /// What was written there last. i915 turns it off when it resets the GPU or resumes it.
+    value: Atomic<u64>,
+}
+
+impl Fence {
+    fn put(&self, awake: &Awake<'_>, value: u64) -> Result {
+        // SAFETY: By the type invariant of `Fences` it is valid.
+        let register = unsafe { bindings::gvt_helper_i915_fence_register(self.raw.as_ptr()) };
+        let upper = register + 4;
+        // Off first, so that the hardware never sees half of a value.
+        awake.write(register, 0)?;
+        awake.posting_read(register)?;
+        // CAST: The two halves of the value.
+        awake.write(upper, (value >> 32) as u32)?;
+        awake.write(register, value as u32)?;
+        awake.posting_read(register)
+    }
 }
 
 // SAFETY: The reservation is changed under i915's lock only.
@@ -59,9 +87,11 @@ impl Fences {
             };
             let fence = from_err_ptr(fence).map_err(|_| ENOSPC)?;
             // INVARIANT: This one was reserved just now; it fits into the capacity.
-            taken
-                .fences
-                .push(NonNull::new(fence).ok_or(ENOSPC)?, GFP_KERNEL)?;
+            let fence = Fence {
+                raw: NonNull::new(fence).ok_or(ENOSPC)?,
+                value: Atomic::new(0),
+            };
+            taken.fences.push(fence, GFP_KERNEL)?;
         }
         taken.clear(awake);
         Ok(taken)
@@ -72,22 +102,21 @@ impl Fences {
         self.fences.len()
     }
 
-    /// Writes fence `number`: off first, so that the hardware never sees half of a value.
+    /// Whether any is on.
+    pub fn are_lit(&self) -> bool {
+        let mut fences = self.fences.iter();
+        fences.any(|fence| fence.value.load(Relaxed) != 0)
+    }
+
+    /// Writes fence `number`. The others may not be written meanwhile.
     ///
     /// # Errors
     ///
     /// `EINVAL` if there are fewer fences.
     pub fn write(&self, awake: &Awake<'_>, number: usize, value: u64) -> Result {
         let fence = self.fences.get(number).ok_or(EINVAL)?;
-        // SAFETY: By the type invariant it is valid.
-        let register = unsafe { bindings::gvt_helper_i915_fence_register(fence.as_ptr()) };
-        let upper = register + 4;
-        awake.write(register, 0)?;
-        awake.posting_read(register)?;
-        // CAST: The two halves of the value.
-        awake.write(upper, (value >> 32) as u32)?;
-        awake.write(register, value as u32)?;
-        awake.posting_read(register)
+        fence.value.store(value, Relaxed);
+        fence.put(awake, value)
     }
 
     /// Turns all of them off.
@@ -95,6 +124,14 @@ impl Fences {
         for number in 0..self.count() {
             // The number is one of ours, and i915's registers are in range: this does not fail.
             let _ = self.write(awake, number, 0);
+        }
+    }
+
+    /// Writes all of them again.
+    pub fn restore(&self, awake: &Awake<'_>) {
+        for fence in self.fences.iter() {
+            // As above.
+            let _ = fence.put(awake, fence.value.load(Relaxed));
         }
     }
 }
@@ -105,7 +142,7 @@ impl Drop for Fences {
         let _locked = Locked::new(&self.gpu);
         for fence in self.fences.iter() {
             // SAFETY: By the type invariant it is reserved, and the lock is held.
-            unsafe { bindings::gvt_helper_i915_fence_unreserve(fence.as_ptr()) };
+            unsafe { bindings::gvt_helper_i915_fence_unreserve(fence.raw.as_ptr()) };
         }
     }
 }

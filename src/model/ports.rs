@@ -92,7 +92,7 @@ pub trait HostPpgtt {
     fn new_table(&mut self, level: Level) -> Result<ShadowTable>;
 
     /// Where the GPU finds a table of this level all entries of which lead to the scratch page.
-    fn scratch_table(&self, level: Level) -> u64;
+    fn scratch_table(&mut self, level: Level) -> u64;
 
     /// Frees a table to which no entry leads any more; the GPU may still remember it.
     fn free_table(&mut self, table: ShadowTable);

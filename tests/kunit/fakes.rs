@@ -275,7 +275,7 @@ impl HostPpgtt for FakeEnv {
         self.world.new_table(level)
     }
 
-    fn scratch_table(&self, level: Level) -> u64 {
+    fn scratch_table(&mut self, level: Level) -> u64 {
         self.world.scratch_table(level)
     }
 

@@ -122,7 +122,7 @@ impl HostPpgtt for Outside {
         self.0.new_table(level)
     }
 
-    fn scratch_table(&self, level: Level) -> u64 {
+    fn scratch_table(&mut self, level: Level) -> u64 {
         self.0.scratch_table(level)
     }
 

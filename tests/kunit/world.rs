@@ -278,7 +278,7 @@ impl HostPpgtt for World {
         })
     }
 
-    fn scratch_table(&self, _level: Level) -> u64 {
+    fn scratch_table(&mut self, _level: Level) -> u64 {
         0xdead_0000
     }
 

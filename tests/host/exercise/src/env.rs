@@ -267,7 +267,7 @@ impl HostPpgtt for Env {
         Ok(ShadowTable { slot, address: TABLES + u64::from(slot) * 4096, level })
     }
 
-    fn scratch_table(&self, _level: Level) -> u64 {
+    fn scratch_table(&mut self, _level: Level) -> u64 {
         0xdead_0000
     }
 

@@ -23,8 +23,9 @@ struct Use {
 }
 
 impl Use {
-    fn check(&self, env: &Env) {
-        for top in self.tops.iter().filter(|top| **top != 0 && **top != env.scratch_table(Level::Directory)) {
+    fn check(&self, env: &mut Env) {
+        let scratch = env.scratch_table(Level::Directory);
+        for top in self.tops.iter().filter(|top| **top != 0 && **top != scratch) {
             assert!(env.has_table(*top), "{top:#x} of {:x?} is gone", self.roots);
         }
     }
@@ -86,7 +87,7 @@ fuzz_target!(|script: &[u8]| {
                 held.push(Use { roots, epoch: ppgtt.epoch(), tops });
             }
         }
-        held.iter().for_each(|held| held.check(&env));
+        held.iter().for_each(|held| held.check(&mut env));
     }
     for Use { roots, epoch, .. } in held {
         ppgtt.release(&roots, epoch, &mut env);
