@@ -155,6 +155,12 @@ impl Dispatch {
         }
     }
 
+    /// A virtual GPU is no more: another one may get its number.
+    pub(crate) fn forget(&self, id: VgpuId) {
+        self.dispatchers()
+            .for_each(|dispatcher| dispatcher.forget(id));
+    }
+
     /// GPU time that a virtual GPU has had of an engine since it was opened, in nanoseconds.
     pub(crate) fn time(&self, engine: EngineId, id: VgpuId) -> Option<u64> {
         let desk = self.desks.get(engine).as_ref()?;

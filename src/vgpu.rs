@@ -346,6 +346,7 @@ impl Vgpu {
         let claim = self.state().claim.take();
         let aperture = self.aperture.lock().take();
         drop(aperture);
+        self.dispatch.forget(self.id);
         // The registry's lock comes before that of a virtual GPU.
         drop(claim);
     }

@@ -319,8 +319,13 @@ impl Dispatcher {
         Ok(image)
     }
 
+    /// A virtual GPU that is closed is no more.
+    pub(super) fn forget(&self, id: VgpuId) {
+        self.state.lock().queue.forget(id);
+    }
+
     /// The registers do not keep the values of a context any more.
-    pub(super) fn forget(&self, context: &Context) {
+    pub(super) fn retire(&self, context: &Context) {
         let awake = self.gpu.wake();
         let powered = awake.power();
         let values = {
@@ -523,6 +528,12 @@ impl Dispatcher {
             standings,
             paused,
         } = state;
+        let mut leaving = members.iter().filter(|member| Some(member.id) == by);
+        if leaving.any(Member::is_leaving) {
+            // A thread that ends is interrupted, and with it what it gives i915 of others.
+            self.kick();
+            return;
+        }
         loop {
             let now = self.clock.now();
             self.charge(members, queue, now);

@@ -183,6 +183,11 @@ impl Member {
         self.leaving && self.is_idle()
     }
 
+    /// Whether it will leave the engine.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.leaving
+    }
+
     /// It will leave the engine when it has had all its work.
     pub(super) fn leave(&mut self) {
         self.leaving = true;

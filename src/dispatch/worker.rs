@@ -86,7 +86,7 @@ impl Porter {
                 }
                 (Task::Prepare(chance), _) => looked = !self.prepare(dispatcher, engine, chance),
                 (Task::Retire(context), image) => {
-                    dispatcher.forget(&context);
+                    dispatcher.retire(&context);
                     *image = None;
                 }
                 (Task::Unpin, Some(image)) => image.unpin(),

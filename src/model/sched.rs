@@ -26,6 +26,10 @@ use crate::{
 /// How many steps of a clock there are in a nanosecond at weight 1.
 const STEPS: u64 = 64;
 
+/// For how long one may have had the engine and the others make up for it, in nanoseconds. That is more than a batch
+/// can take that does not give way, before i915 resets the engine (`preempt_timeout_ms`).
+const MAX_LAG: u64 = 1_000_000_000;
+
 /// How finely an engine is shared.
 ///
 /// # Invariants
@@ -126,25 +130,31 @@ impl Queue {
         self.timing
     }
 
-    /// A vGPU comes, with no work; one of that number goes.
+    /// A vGPU is opened, with no work. If it was open before it has paid for what it had then.
     pub fn join(&mut self, id: VgpuId, weight: Weight, cap: Cap) {
-        self.leave(id);
+        let before = self.find(id).copied();
         let entry = Entry {
             id,
             weight,
             cap,
-            used: 0,
-            clock: self.floor,
+            used: before.map_or(0, |entry| entry.used),
+            clock: before.map_or(0, |entry| entry.clock).max(self.floor),
             total: 0,
             active: false,
         };
+        self.forget(id);
         if let Some(free) = self.entries.iter_mut().find(|entry| entry.is_none()) {
             *free = Some(entry);
         }
     }
 
-    /// A vGPU goes.
+    /// A vGPU is closed.
     pub fn leave(&mut self, id: VgpuId) {
+        self.set_active(id, false);
+    }
+
+    /// A vGPU is no more: another one may get its number.
+    pub fn forget(&mut self, id: VgpuId) {
         for entry in &mut self.entries {
             *entry = entry.filter(|entry| entry.id != id);
         }
@@ -211,6 +221,19 @@ impl Queue {
                 entry.clock = entry.clock.max(start);
             }
             entry.active = active;
+        }
+        self.bound_lag();
+    }
+
+    /// Nobody who has work stays far behind another one.
+    fn bound_lag(&mut self) {
+        let lagging = |entry: &Entry| entry.clock.saturating_sub(steps(MAX_LAG, entry.weight));
+        let active = self.entries.iter().flatten().filter(|entry| entry.active);
+        let least = active.map(lagging).max().unwrap_or(0);
+        for entry in self.entries.iter_mut().flatten() {
+            if entry.active {
+                entry.clock = entry.clock.max(least);
+            }
         }
     }
 

@@ -222,16 +222,63 @@ mod gvt_sched {
     }
 
     #[test]
-    fn who_comes_again_begins_anew() -> Result {
+    fn who_comes_again_has_paid_nothing_back() -> Result {
         let ids = ids()?;
-        let [first, ..] = ids;
+        let [first, second, ..] = ids;
         let mut queue = queue(&ids, [1, 1, 1, 1])?;
-        run(&mut queue, &[first], 10, |_| MS);
+        let cap = Cap::parse(b"20\n")?;
+        queue.set_cap(first, cap);
+        run(&mut queue, &[first, second], 100, |_| MS);
+        assert!(queue.is_capped(first));
+        queue.ran(first, 100 * MS);
         queue.leave(first);
+        queue.join(first, Weight::new(1)?, cap);
         assert_eq!(queue.total(first), 0);
+        assert!(queue.is_capped(first));
+        queue.set_active(first, true);
+        assert_eq!(queue.next(|id| id == first || id == second), Some(second));
+        Ok(())
+    }
+
+    #[test]
+    fn who_gets_a_number_anew_owes_nothing() -> Result {
+        let ids = ids()?;
+        let [first, second, ..] = ids;
+        let mut queue = queue(&ids, [1, 1, 1, 1])?;
+        run(&mut queue, &[first, second], 100, |_| MS);
+        queue.ran(first, 100 * MS);
+        queue.leave(first);
+        queue.forget(first);
         assert!(queue.next(|id| id == first).is_none());
-        queue.join(first, Weight::new(1)?, Cap::NONE);
-        assert_eq!(queue.next(|id| id == first), Some(first));
+        queue.join(first, Weight::new(1)?, Cap::parse(b"20\n")?);
+        assert!(!queue.is_capped(first));
+        queue.set_active(first, true);
+        assert_eq!(queue.next(|id| id == first || id == second), Some(first));
+        Ok(())
+    }
+
+    #[test]
+    fn who_uses_little_does_not_save_it_up() -> Result {
+        let ids = ids()?;
+        let [first, second, third, ..] = ids;
+        let mut queue = queue(&ids, [1, 1, 1, 1])?;
+        for id in [first, second] {
+            queue.set_active(id, true);
+        }
+        // For an hour one has the engine, though the other one always has a little to do.
+        for _ in 0..3600 {
+            queue.ran(first, 999 * MS);
+            queue.ran(second, MS);
+            queue.set_active(second, true);
+        }
+        let mut before = queue.total(second);
+        run(&mut queue, &[first, second], 3000, |_| MS);
+        // It makes up for a second, no more.
+        assert!((queue.total(second) - before).abs_diff(2000 * MS) <= 5 * MS);
+        // Nor does one that comes now.
+        before = queue.total(third);
+        run(&mut queue, &[first, second, third], 3000, |_| MS);
+        assert!((queue.total(third) - before).abs_diff(1000 * MS) <= 5 * MS);
         Ok(())
     }
 }

@@ -271,6 +271,33 @@ mod gvt_turns {
     }
 
     #[test]
+    fn a_cap_is_no_way_to_save_time_up() -> Result {
+        let minute = 60_000 * MS;
+        let mut engine = Engine::new(&[
+            (4, 5 * MS, None),
+            (4, 5 * MS, None),
+            (4, 5 * MS, Some(minute)),
+        ])?;
+        let [capped, other, late] = &engine.guests[..] else {
+            return Err(EINVAL);
+        };
+        let (capped, other, late) = (capped.id, other.id, late.id);
+        engine.queue.set_cap(capped, Cap::parse(b"10\n")?);
+        engine.run(minute)?;
+        let part = engine.queue.total(capped) * 100 / minute;
+        assert!((9..=11).contains(&part));
+        // Without the cap, and with one more that always has work: each has a third.
+        engine.queue.set_cap(capped, Cap::NONE);
+        engine.guest(late)?.period = None;
+        let before = [capped, other, late].map(|id| engine.queue.total(id));
+        engine.run(6_000 * MS)?;
+        for (id, before) in [capped, other, late].into_iter().zip(before) {
+            assert!((engine.queue.total(id) - before).abs_diff(2_000 * MS) <= 100 * MS);
+        }
+        Ok(())
+    }
+
+    #[test]
     fn the_engine_is_never_idle() -> Result {
         let time = 5_000 * MS;
         let mut engine = Engine::new(&[(1, MS, None), (1000, 30 * MS, Some(40 * MS))])?;

@@ -49,8 +49,10 @@ impl Queue {
         self.advance(now);
         let mut wake = None;
         for standing in all.iter().filter(|standing| standing.wants) {
-            self.set_active(standing.id, true);
-            if self.is_capped(standing.id) {
+            // Who is kept off the engine by its cap does not save up what the others have meanwhile.
+            let capped = self.is_capped(standing.id);
+            self.set_active(standing.id, !capped);
+            if capped {
                 sooner(&mut wake, self.period_end().saturating_sub(now));
             }
         }

@@ -38,6 +38,9 @@ fuzz_target!(|script: &[u8]| {
             }
             21..=30 => {
                 queue.leave(id);
+                if source.byte() & 1 == 1 {
+                    queue.forget(id);
+                }
                 wants[number] = None;
             }
             31..=50 => {
@@ -71,9 +74,11 @@ fuzz_target!(|script: &[u8]| {
     }
     let running = |id: VgpuId| ids.iter().position(|other| *other == id).is_some_and(|n| wants[n].is_some());
     // What was not even before is made up for first.
-    for _ in 0..30_000 {
-        let Some(next) = queue.next(running) else { return };
-        queue.ran(next, 1_000_000);
+    for turn in [10_000_000, 1_000_000] {
+        for _ in 0..20_000 {
+            let Some(next) = queue.next(running) else { return };
+            queue.ran(next, turn);
+        }
     }
     let before: Vec<u64> = ids.iter().map(|id| queue.total(*id)).collect();
     let all: u64 = (0..ids.len()).filter(|n| wants[*n].is_some()).map(|n| u64::from(weights[n])).sum();
