@@ -12,6 +12,8 @@ use core::{
 use kernel::{
     error::from_err_ptr,
     prelude::*,
+    sync::aref::ARef,
+    task::Task,
     types::ForeignOwnable, //
 };
 
@@ -29,6 +31,28 @@ impl OnWorker {
     pub fn heed_interrupts(&self) {
         // SAFETY: By the type's meaning the current thread is a kthread.
         unsafe { bindings::gvt_helper_allow_kill() };
+    }
+
+    /// For others to interrupt this thread, as [`Worker::interrupt`] does.
+    pub fn interrupter(&self) -> Interrupter {
+        Interrupter(ARef::from(&**kernel::current!()))
+    }
+
+    /// What has interrupted this thread by now does not end its next wait.
+    pub fn forget_interrupts(&self) {
+        // SAFETY: By the type's meaning the current thread is a kthread.
+        unsafe { bindings::gvt_helper_forget_kill() };
+    }
+}
+
+/// Interrupts a thread.
+pub struct Interrupter(ARef<Task>);
+
+impl Interrupter {
+    /// Ends a wait of the thread, if it heeds that; the next one too, if it does not wait now.
+    pub fn interrupt(&self) {
+        // SAFETY: The reference keeps the task valid.
+        unsafe { bindings::gvt_helper_kill(self.0.as_ptr()) };
     }
 }
 

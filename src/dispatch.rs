@@ -291,13 +291,7 @@ impl Membership {
                 desk.dispatcher.join(id, share, button)?;
             }
         }
-        let porter = Porter {
-            id,
-            vgpu: vgpu.clone(),
-            dispatch: dispatch.clone(),
-            images: EngineMap::default(),
-            gone: this.gone.clone(),
-        };
+        let porter = Porter::new(id, vgpu, dispatch, &this.gone)?;
         let name = CString::try_from_fmt(fmt!("gvt:vgpu{}", id.get()))?;
         // Last: it ends when it has left all engines.
         this.worker = Some(Worker::spawn(&name, porter)?);

@@ -104,6 +104,9 @@ pub(crate) struct Vgpu {
     withdrawals: Atomic<i32>,
     /// How many of them have waited for long.
     pressing: Atomic<i32>,
+    /// Not in the state, as no guest and no VMM may keep an administrator from changing it.
+    #[pin]
+    share: Mutex<Share>,
     /// Its place among those that share the engines, from open to close. Not in the state: its thread may have that
     /// while it waits for memory, and only to drop this ends such a wait.
     #[pin]
@@ -126,7 +129,6 @@ pub(crate) struct Vgpu {
 /// What the lock of a virtual GPU protects.
 struct State {
     model: KBox<model::Vgpu>,
-    share: Share,
     session: Option<Session>,
     /// What the access that is under way makes happen; empty in between.
     effects: Effects,
@@ -189,12 +191,12 @@ impl Vgpu {
         let dispatch = claim.host().dispatch.clone();
         let bell = Arc::pin_init(Doorbell::new(), GFP_KERNEL)?;
         let aperture = partition.clone();
+        let share = Share {
+            weight: conf.default_weight()?,
+            cap: Cap::NONE,
+        };
         let state = State {
             model,
-            share: Share {
-                weight: conf.default_weight()?,
-                cap: Cap::NONE,
-            },
             session: None,
             effects: Effects::new(),
             claim: Some(claim),
@@ -205,6 +207,7 @@ impl Vgpu {
             state <- new_mutex!(state),
             withdrawals: Atomic::new(0),
             pressing: Atomic::new(0),
+            share <- new_mutex!(share),
             membership <- new_mutex!(None),
             aperture <- new_mutex!(Some(aperture)),
             triggers <- Triggers::new(),
@@ -227,17 +230,13 @@ impl Vgpu {
 
     /// Its share of each engine.
     pub(crate) fn share(&self) -> Share {
-        self.state().share
+        *self.share.lock()
     }
 
     /// Changes its share, from now on.
     pub(crate) fn change_share(&self, change: impl FnOnce(&mut Share)) {
-        let share = {
-            let mut state = self.state();
-            change(&mut state.share);
-            state.share
-        };
-        self.dispatch.set_share(self.id, share);
+        change(&mut self.share.lock());
+        self.dispatch.set_share(self.id, self.share());
     }
 
     /// The native mode of the monitor, or at least its size.

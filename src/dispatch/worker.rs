@@ -15,10 +15,15 @@ use super::{
 };
 use crate::vgpu::Vgpu;
 use gvt_kapi::{
+    alarm::{
+        Alarm,
+        Ring, //
+    },
     doorbell::Button,
     i915::image::Image,
     kthread::{
         Body,
+        Interrupter,
         OnWorker, //
     },
     vfio::Session, //
@@ -34,30 +39,52 @@ use kernel::{
     prelude::*,
     sync::{
         Arc,
-        Completion, //
+        Completion,
+        SetOnce, //
     },
+    time::Delta,
 };
+
+/// For how long memory of the machine is waited for before it counts as none. What of the VMM waits for the thread
+/// meanwhile, because it has the state or a lock of VFIO's, cannot even be killed.
+const PATIENCE: Delta = Delta::from_millis(10_000);
+
+/// Ends a wait of the thread.
+struct Impatience(Arc<SetOnce<Interrupter>>);
+
+impl Ring for Impatience {
+    fn ring(&self) {
+        if let Some(interrupter) = SetOnce::as_ref(&self.0) {
+            interrupter.interrupt();
+        }
+    }
+}
 
 /// What the thread has.
 pub(super) struct Porter {
-    pub(super) id: VgpuId,
-    pub(super) vgpu: Arc<Session<Vgpu>>,
-    pub(super) dispatch: Arc<Dispatch>,
+    id: VgpuId,
+    vgpu: Arc<Session<Vgpu>>,
+    dispatch: Arc<Dispatch>,
     /// The images of its contexts.
-    pub(super) images: EngineMap<Option<Image>>,
+    images: EngineMap<Option<Image>>,
     /// Told when it has left all engines.
-    pub(super) gone: Arc<Completion>,
+    gone: Arc<Completion>,
+    /// The thread, for the alarm.
+    itself: Arc<SetOnce<Interrupter>>,
+    /// Rings while memory is waited for in vain.
+    alarm: Alarm<Impatience>,
 }
 
 impl Body for Porter {
     fn run(mut self, on: &OnWorker) {
         on.heed_interrupts();
+        self.itself.populate(on.interrupter());
         let mut stays = EngineMap::new(|id| self.dispatch.desks.get(id).is_some());
         while stays.iter().any(|(_, stays)| *stays) {
             self.vgpu.device().bell().wait();
             for engine in EngineId::ALL {
                 if self.vgpu.device().bell().was_pressed(engine.number()) {
-                    *stays.get_mut(engine) &= self.serve(engine);
+                    *stays.get_mut(engine) &= self.serve(engine, on);
                 }
             }
         }
@@ -66,8 +93,31 @@ impl Body for Porter {
 }
 
 impl Porter {
+    /// A virtual GPU has just come; `gone` is told when it has left all engines.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(super) fn new(
+        id: VgpuId,
+        vgpu: &Arc<Session<Vgpu>>,
+        dispatch: &Arc<Dispatch>,
+        gone: &Arc<Completion>,
+    ) -> Result<Self> {
+        let itself = Arc::new(SetOnce::new(), GFP_KERNEL)?;
+        Ok(Self {
+            id,
+            vgpu: vgpu.clone(),
+            dispatch: dispatch.clone(),
+            images: EngineMap::default(),
+            gone: gone.clone(),
+            alarm: Alarm::new(Impatience(itself.clone()))?,
+            itself,
+        })
+    }
+
     /// Does all that there is to do for an engine; false if it has left that.
-    fn serve(&mut self, engine: EngineId) -> bool {
+    fn serve(&mut self, engine: EngineId, on: &OnWorker) -> bool {
         let dispatch = self.dispatch.clone();
         let Some(desk) = dispatch.desks.get(engine) else {
             return false;
@@ -84,7 +134,13 @@ impl Porter {
                     self.vgpu.device().complete(engine, done, image);
                     looked = false;
                 }
-                (Task::Prepare(chance), _) => looked = !self.prepare(dispatcher, engine, chance),
+                (Task::Prepare(chance), _) => {
+                    looked = !self.prepare(dispatcher, engine, chance);
+                    if looked {
+                        // If it was interrupted, that was for this.
+                        on.forget_interrupts();
+                    }
+                }
                 (Task::Retire(context), image) => {
                     dispatcher.retire(&context);
                     *image = None;
@@ -112,11 +168,13 @@ impl Porter {
                 return false;
             }
         };
+        self.alarm.set(Some(PATIENCE));
         let launch = vgpu.launch(engine, image, fresh, |model, image, launch| {
             let addressing = chance.idle.then_some(launch.addressing);
             let register = |offset| model.register(offset);
             dispatcher.announce(image, addressing, &launch.written, register);
         });
+        self.alarm.set(None);
         let Some(launch) = launch else {
             return false;
         };
