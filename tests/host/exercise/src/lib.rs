@@ -8,11 +8,13 @@
 
 pub mod audit;
 mod env;
+mod image;
 mod op;
 mod registers;
 mod rig;
 
 pub use env::{Env, MEMORY, MEMORY_SIZE};
+pub use image::Image;
 pub use op::{Op, Source};
 pub use registers::Registers;
 pub use rig::{host_config, Outcome, Rig, HIGH, LOW};

@@ -120,14 +120,31 @@ impl Rig {
         Ok(Self { vgpu: Vgpu::new(&setup)?, registers, env: Env::new(low) })
     }
 
+    /// Calls `body` with the vGPU and what it needs of the host; nothing becomes of the effects.
+    pub fn with<R>(&mut self, body: impl FnOnce(&mut Vgpu, &mut Host<'_>) -> R) -> R {
+        let mut effects = Effects::new();
+        let mut host = Host { registers: self.registers, env: &mut self.env, effects: &mut effects };
+        body(&mut self.vgpu, &mut host)
+    }
+
+    /// Writes into BAR0, whatever comes of it.
+    pub fn put(&mut self, offset: u64, data: &[u8]) {
+        let at = Position::new(0, offset).expect("a place");
+        let _ = self.write_piece(at, data);
+    }
+
+    /// Writes a register, whatever comes of it.
+    pub fn set(&mut self, register: u32, value: u32) {
+        self.put(register.into(), &value.to_le_bytes());
+    }
+
     /// Reads what the model takes at once.
     ///
     /// # Errors
     ///
     /// Those of [`Vgpu::read`].
     pub fn read_piece(&mut self, at: Position, data: &mut [u8]) -> Result<(), Fault> {
-        let mut effects = Effects::new();
-        self.vgpu.read(at, data, &mut Host { registers: self.registers, env: &mut self.env, effects: &mut effects })
+        self.with(|vgpu, host| vgpu.read(at, data, host))
     }
 
     /// Writes what the model takes at once.
@@ -136,8 +153,7 @@ impl Rig {
     ///
     /// Those of [`Vgpu::write`].
     pub fn write_piece(&mut self, at: Position, data: &[u8]) -> Result<(), Fault> {
-        let mut effects = Effects::new();
-        self.vgpu.write(at, data, &mut Host { registers: self.registers, env: &mut self.env, effects: &mut effects })
+        self.with(|vgpu, host| vgpu.write(at, data, host))
     }
 
     /// `VFIO_DEVICE_RESET`.

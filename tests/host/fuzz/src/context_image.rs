@@ -5,14 +5,11 @@
 
 #![no_main]
 
-use exercise::{Rig, Source, HIGH, LOW};
+use exercise::{Image, Rig, Source, HIGH, LOW};
 use gvt_model::addr::PAGE_SIZE;
-use gvt_model::effect::Effects;
 use gvt_model::engine::EngineId;
 use gvt_model::platform::{Platform, GGTT_OFFSET};
-use gvt_model::ports::ContextImage;
 use gvt_model::region::Position;
-use gvt_model::vgpu::{Host, Vgpu};
 use libfuzzer_sys::fuzz_target;
 
 const PAGES: u64 = 8;
@@ -41,52 +38,17 @@ fn place(page: u64) -> u64 {
     (FIRST + 2 * page) * PAGE_SIZE
 }
 
-struct Image(Vec<u32>);
-
-impl ContextImage for Image {
-    fn read_words(&self, first: usize, words: &mut [u32]) {
-        for (to, from) in words.iter_mut().zip(self.0.iter().skip(first).chain(std::iter::repeat(&0))) {
-            *to = *from;
-        }
-    }
-
-    fn write_words(&mut self, first: usize, words: &[u32]) {
-        for (to, from) in self.0.iter_mut().skip(first).zip(words) {
-            *to = *from;
-        }
-    }
-
-    fn put_workarounds(&mut self, words: &[u32]) -> u32 {
-        assert!(words.len() <= WORDS);
-        0xf000
-    }
-}
-
-fn with<R>(rig: &mut Rig, body: impl FnOnce(&mut Vgpu, &mut Host<'_>) -> R) -> R {
-    let mut effects = Effects::new();
-    let mut host = Host { registers: rig.registers, env: &mut rig.env, effects: &mut effects };
-    body(&mut rig.vgpu, &mut host)
-}
-
-fn write(rig: &mut Rig, offset: u64, data: &[u8]) {
-    let _ = rig.write_piece(Position::new(0, offset).expect("a place"), data);
-}
-
-fn set(rig: &mut Rig, register: u32, value: u32) {
-    write(rig, register.into(), &value.to_le_bytes());
-}
-
 /// A guest with one context whose page tables are empty, and an engine that takes lists.
 fn guest(platform: Platform, engine: EngineId) -> Rig {
     let mut rig = Rig::on(platform).expect("a vGPU");
     for page in 0..PAGES {
         rig.env.add_page(place(page) / PAGE_SIZE);
         let entry = place(page) | 1;
-        write(&mut rig, GGTT_OFFSET + (LOW.0 / PAGE_SIZE + page) * 8, &entry.to_le_bytes());
+        rig.put(GGTT_OFFSET + (LOW.0 / PAGE_SIZE + page) * 8, &entry.to_le_bytes());
     }
     rig.read_piece(Position::new(0, 0x7_8000).expect("a place"), &mut [0; 4]).expect("a register");
-    set(&mut rig, engine.mmio_base() | 0x80, LOW.0 as u32);
-    set(&mut rig, engine.mmio_base() | 0x29c, 0x8000_8000);
+    rig.set(engine.mmio_base() | 0x80, LOW.0 as u32);
+    rig.set(engine.mmio_base() | 0x29c, 0x8000_8000);
     rig
 }
 
@@ -104,10 +66,10 @@ fn run(rig: &mut Rig, engine: EngineId, commands: &[u32], fresh: &[u32]) -> Opti
     }
     let descriptor = LOW.0 + (STATE - 1) * PAGE_SIZE | 0x119 | 7 << 32;
     for half in [0, 0, descriptor >> 32, descriptor] {
-        set(rig, engine.mmio_base() | 0x230, half as u32);
+        rig.set(engine.mmio_base() | 0x230, half as u32);
     }
     let mut image = Image(vec![UNTOUCHED; WORDS]);
-    let launch = with(rig, |vgpu, host| vgpu.launch(engine, &mut image, fresh, host))?;
+    let launch = rig.with(|vgpu, host| vgpu.launch(engine, &mut image, fresh, host))?;
     Some((launch.commands.iter().copied().collect(), image.0))
 }
 
@@ -230,7 +192,7 @@ fuzz_target!(|script: &[u8]| {
         let host = [0, 0xf000, u64::from(UNTOUCHED & !0xfff)].contains(&address);
         assert!(host, "a batch at {address:#x}, guest's parts are {LOW:x?} and {HIGH:x?}");
     }
-    with(&mut rig, |vgpu, host| vgpu.complete(engine, true, &Image(image), host));
+    rig.with(|vgpu, host| vgpu.complete(engine, true, &Image(image), host));
     rig.reset();
     rig.env.check_empty_tables();
 });

@@ -5,14 +5,11 @@
 #![no_main]
 
 use exercise::audit::check;
-use exercise::{Rig, Source, HIGH, LOW};
+use exercise::{Image, Rig, Source, HIGH, LOW};
 use gvt_model::addr::{Gfn, PAGE_SIZE};
-use gvt_model::effect::Effects;
 use gvt_model::engine::EngineId;
 use gvt_model::platform::{Platform, GGTT_OFFSET};
-use gvt_model::ports::ContextImage;
 use gvt_model::region::Position;
-use gvt_model::vgpu::{Host, Vgpu};
 use libfuzzer_sys::fuzz_target;
 
 /// Pages of graphics memory from the start of the lower part on, each in a frame of its own.
@@ -22,50 +19,14 @@ const WORDS: usize = 1024;
 const LOAD: u32 = 0x22 << 23;
 const END: u32 = 0x0a << 23;
 
-struct Image(Vec<u32>);
-
-impl ContextImage for Image {
-    fn read_words(&self, first: usize, words: &mut [u32]) {
-        for (to, from) in words.iter_mut().zip(self.0.iter().skip(first).chain(std::iter::repeat(&0))) {
-            *to = *from;
-        }
-    }
-
-    fn write_words(&mut self, first: usize, words: &[u32]) {
-        for (to, from) in self.0.iter_mut().skip(first).zip(words) {
-            *to = *from;
-        }
-    }
-
-    fn put_workarounds(&mut self, words: &[u32]) -> u32 {
-        assert!(words.len() <= WORDS);
-        0xf000
-    }
-}
-
-fn with<R>(rig: &mut Rig, body: impl FnOnce(&mut Vgpu, &mut Host<'_>) -> R) -> R {
-    let mut effects = Effects::new();
-    let mut host = Host { registers: rig.registers, env: &mut rig.env, effects: &mut effects };
-    body(&mut rig.vgpu, &mut host)
-}
-
-fn write(rig: &mut Rig, offset: u64, data: &[u8]) {
-    let at = Position::new(0, offset).expect("a place");
-    let _ = rig.write_piece(at, data);
-}
-
-fn set(rig: &mut Rig, register: u32, value: u32) {
-    write(rig, register.into(), &value.to_le_bytes());
-}
-
 fn map(rig: &mut Rig, page: u64, gfn: u64) {
     let entry = gfn * PAGE_SIZE | 1;
-    write(rig, GGTT_OFFSET + (LOW.0 / PAGE_SIZE + page) * 8, &entry.to_le_bytes());
+    rig.put(GGTT_OFFSET + (LOW.0 / PAGE_SIZE + page) * 8, &entry.to_le_bytes());
 }
 
 fn enable(rig: &mut Rig, base: u32) {
-    set(rig, base | 0x80, LOW.0 as u32);
-    set(rig, base | 0x29c, 0x8000_8000);
+    rig.set(base | 0x80, LOW.0 as u32);
+    rig.set(base | 0x29c, 0x8000_8000);
 }
 
 /// What a fresh context has: the place of each word that is no value.
@@ -123,7 +84,7 @@ fuzz_target!(|script: &[u8]| {
                 }
                 let gfn = Gfn::new(gpa / PAGE_SIZE);
                 if rig.env.is_watched(gfn) {
-                    with(&mut rig, |vgpu, host| vgpu.page_written(gfn, host.env));
+                    rig.with(|vgpu, host| vgpu.page_written(gfn, host.env));
                 }
             }
             // The tail of a ring.
@@ -142,11 +103,11 @@ fuzz_target!(|script: &[u8]| {
                 };
                 let (first, second) = (descriptor(), descriptor());
                 for half in [second >> 32, second, first >> 32, first] {
-                    set(&mut rig, base | 0x230, half as u32);
+                    rig.set(base | 0x230, half as u32);
                 }
             }
             190..=219 => {
-                let launch = with(&mut rig, |vgpu, host| vgpu.launch(id, &mut image, &fresh, host));
+                let launch = rig.with(|vgpu, host| vgpu.launch(id, &mut image, &fresh, host));
                 let Some(launch) = launch else { continue };
                 launched += 1;
                 assert!(launch.commands.len() % 2 == 0);
@@ -162,33 +123,33 @@ fuzz_target!(|script: &[u8]| {
             }
             220..=239 if launched > 0 => {
                 let done = source.byte() >= 16;
-                with(&mut rig, |vgpu, host| vgpu.complete(id, done, &image, host));
+                rig.with(|vgpu, host| vgpu.complete(id, done, &image, host));
                 launched -= 1;
             }
             240 => {
-                set(&mut rig, 0x941c, 0x1e);
+                rig.set(0x941c, 0x1e);
                 enable(&mut rig, base);
             }
             241 => rig.reset(),
             242 => {
                 let start = (FIRST + u64::from(source.byte() & 31)) * PAGE_SIZE;
-                with(&mut rig, |vgpu, host| vgpu.withdraw(start, 4 * PAGE_SIZE, host.env));
+                rig.with(|vgpu, host| vgpu.withdraw(start, 4 * PAGE_SIZE, host.env));
             }
             243 => {
                 let page = u64::from(source.byte()) % PAGES;
                 map(&mut rig, page, FIRST + 2 * (u64::from(source.byte()) % PAGES));
             }
-            244 => set(&mut rig, base | u32::from(source.byte()) << 2 | 0x200, source.word()),
+            244 => rig.set(base | u32::from(source.byte()) << 2 | 0x200, source.word()),
             245 => {
                 for (offset, value) in [(0x838, (FIRST + 16) << 12), (0x83c, 0), (0x818, 5)] {
-                    set(&mut rig, 0x7_8000 | offset, value as u32);
+                    rig.set(0x7_8000 | offset, value as u32);
                 }
             }
             _ => {}
         }
     }
     while launched > 0 {
-        with(&mut rig, |vgpu, host| vgpu.complete(id, true, &image, host));
+        rig.with(|vgpu, host| vgpu.complete(id, true, &image, host));
         launched -= 1;
     }
     rig.reset();
