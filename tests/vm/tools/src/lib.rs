@@ -6,6 +6,7 @@
 //! * [`mapping`], [`registers`]: memory shared with a device, and names of its registers.
 //! * [`vfio`]: the script language of the program `vfioraw`.
 //! * [`screen`]: what is on the screen of a virtual GPU, for `vgpushot`, and what `kmsshow` puts there.
+//! * [`monitor`]: the monitor that `kmsshow` and `blitshow` use.
 //! * [`scene`]: the picture that the blitter of each guest draws in `blitshow`.
 //! * [`checks`], [`report`], [`picture`]: the tests of the program `gemtest`, the form of their results, a proof for the eye.
 
@@ -16,6 +17,7 @@ pub mod drm;
 pub mod exec;
 pub mod gem;
 pub mod mapping;
+pub mod monitor;
 pub mod picture;
 pub mod registers;
 pub mod report;

@@ -12,12 +12,13 @@ use std::time::{Duration, Instant};
 use anyhow::{ensure, Context as _, Result};
 use clap::Parser;
 use drm::buffer::{Buffer, DrmFourcc, Handle};
-use drm::control::{connector, Device as ControlDevice, Mode, ModeTypeFlags};
+use drm::control::Device as ControlDevice;
 use vm_tools::batch::Batch;
 use vm_tools::blt::{fill, Surface};
 use vm_tools::drm::{Class, Device, Engine};
 use vm_tools::exec::{batch_bo, Exec};
 use vm_tools::gem::{Bo, Context};
+use vm_tools::monitor::monitor;
 use vm_tools::scene::rectangles;
 use vm_tools::tiling::Tiling;
 
@@ -78,21 +79,6 @@ impl Buffer for Shown<'_> {
 
 fn pitch(width: u32) -> u32 {
     (width * 4).next_multiple_of(64)
-}
-
-/// The connector with a monitor, and its preferred mode.
-fn monitor(card: &Card) -> Result<(connector::Handle, Mode)> {
-    let resources = card.resource_handles().context("the device has no display")?;
-    for handle in resources.connectors() {
-        let connector = card.get_connector(*handle, true).context("a connector does not answer")?;
-        if connector.state() == connector::State::Connected {
-            let modes = connector.modes();
-            let preferred = modes.iter().find(|mode| mode.mode_type().contains(ModeTypeFlags::PREFERRED));
-            let mode = preferred.or(modes.first()).context("the monitor has no modes")?;
-            return Ok((*handle, *mode));
-        }
-    }
-    anyhow::bail!("no monitor is connected")
 }
 
 /// One picture: the commands, and where they draw.

@@ -12,8 +12,9 @@ use anyhow::{Context as _, Result};
 use clap::Parser;
 use drm::buffer::{Buffer, DrmFourcc, DrmModifier, Handle, PlanarBuffer};
 use drm::control::dumbbuffer::DumbBuffer;
-use drm::control::{connector, framebuffer, Device as ControlDevice, FbCmd2Flags, Mode, ModeTypeFlags};
+use drm::control::{framebuffer, Device as ControlDevice, FbCmd2Flags, Mode};
 use drm::Device;
+use vm_tools::monitor::monitor;
 use vm_tools::screen::smpte;
 use vm_tools::tiling::Tiling;
 
@@ -77,21 +78,6 @@ impl PlanarBuffer for Surface {
     fn offsets(&self) -> [u32; 4] {
         [0; 4]
     }
-}
-
-/// The connector with a monitor, and the monitor's preferred mode.
-fn monitor(card: &Card) -> Result<(connector::Handle, Mode)> {
-    let resources = card.resource_handles().context("the device has no display")?;
-    for handle in resources.connectors() {
-        let connector = card.get_connector(*handle, true).context("a connector does not answer")?;
-        if connector.state() == connector::State::Connected {
-            let modes = connector.modes();
-            let preferred = modes.iter().find(|mode| mode.mode_type().contains(ModeTypeFlags::PREFERRED));
-            let mode = preferred.or(modes.first()).context("the monitor has no modes")?;
-            return Ok((*handle, *mode));
-        }
-    }
-    anyhow::bail!("no monitor is connected")
 }
 
 fn draw(card: &Card, mode: &Mode) -> Result<(Surface, framebuffer::Handle)> {
