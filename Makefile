@@ -28,6 +28,7 @@ help:
 	@echo 'make shares   four guests of different weight on a busy engine, and what share of it each gets'
 	@echo 'make escape   try to escape from virtual GPUs of both drivers, with a report of what came of each attack'
 	@echo 'make vm-debug our module on a kernel with KASAN and lockdep: raw requests, guests with work, hangs, attacks; an hour'
+	@echo 'make vm-soak  four guests with work for half an hour, each inside its own memory, and what the host keeps for them'
 	@echo 'make fuzz-model   fuzz the device model, a minute for each target; tests/host/fuzz/run does it longer'
 	@echo 'make fuzz     throw random scripts at the emulated GPU for a minute; tests/emulator/fuzz/run does it longer'
 	@echo 'make doc      the documentation of the crates, in build/doc and, for those of the tests, in build/target/doc'
@@ -83,13 +84,17 @@ vm-debug: setup
 	+@$(MAKE) --no-print-directory modules KERNEL=$(KERNEL:-debug=)-debug
 	@KERNEL=$(KERNEL:-debug=)-debug KVMGT_PATIENCE=5 tests/test --only '^(build|raw|work-skl|hang|sleep|escape)$$'
 
+# On a machine with nothing else to do.
+vm-soak: modules
+	@tests/test --only '^(build|vm-soak)$$'
+
 escape: modules
 	@tests/vm/escape/run
 
 fuzz-model: setup
 	@$(in_root) tests/host/fuzz/run all -max_total_time=60
 
-.PHONY: host bench bench-vm shares vm-debug escape fuzz-model
+.PHONY: host bench bench-vm shares vm-debug vm-soak escape fuzz-model
 
 test: setup-uml
 	@tests/test
