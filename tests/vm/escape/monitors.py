@@ -207,8 +207,8 @@ def _must_not_sleep(arena: Arena) -> None:
     arena.escaped("the host goes to sleep, and would not wake up")
 
 
-@attack("5.3", "memory that never comes to the host's own thread: the VMM is killed, and what would bring it closes last", seconds=60.0)
-def stalled_thread(arena: Arena) -> None:
+def _stall_thread(arena: Arena) -> None:
+    """Memory of the guest never comes to the host's own thread."""
     guest = arena.guest
     # Files are closed in the opposite order of their numbers: what brings memory takes the place of this one.
     guest.vmm.must("close")
@@ -228,13 +228,29 @@ def stalled_thread(arena: Arena) -> None:
     guest.map(g.NOT_MAPPED // g.PAGE, [g.REMOVABLE | 1])
     guest.vmm.must("dma_unmap", iova=g.REMOVABLE, size=g.MEMORY - g.REMOVABLE)
     time.sleep(2)
+
+
+def _leave_stalled(arena: Arena) -> None:
     arena.gpu.ask("delay-completion", engine="bcs0", us=0)
     if not all(arena.bystander.works(other, seconds=5.0) for other in (g.BCS, g.RCS)):
         arena.escaped("another guest waits for that memory")
+    arena.guest.leave()
+    arena.another_guest()
+
+
+@attack("5.3", "memory that never comes to the host's own thread: the VMM is killed, and what would bring it closes last", seconds=60.0)
+def stalled_thread(arena: Arena) -> None:
+    _stall_thread(arena)
     if arena.ours:
         _must_not_sleep(arena)
-    guest.leave()
-    arena.another_guest()
+    _leave_stalled(arena)
+
+
+@attack("5.3", "memory that never comes to the host's own thread, and the VMM waits for that thread when it is killed", seconds=60.0)
+def stalled_access(arena: Arena) -> None:
+    _stall_thread(arena)
+    arena.guest.vmm.send("read", region=0, offset=0x2080, width=4)
+    _leave_stalled(arena)
 
 
 @attack("5.3", "a device is opened, used and closed in the middle of work, over and over", seconds=60.0)
