@@ -78,11 +78,11 @@ fn named(name: &str) -> (*const kernel::ffi::c_char, u32) {
     (name.as_ptr().cast(), u32::try_from(name.len()).unwrap_or(0))
 }
 
-/// `gvt:workload_submit`: i915 was given work of vGPU number `vgpu`, in place of what runs if it is `urgent`.
-pub fn workload_submit(vgpu: u32, engine: &str, urgent: bool) {
+/// `gvt:workload_submit`: i915 was given work of vGPU number `vgpu`.
+pub fn workload_submit(vgpu: u32, engine: &str) {
     let (name, len) = named(engine);
     // SAFETY: A tracepoint takes any values, in any context, and copies the name, which is that long.
-    unsafe { bindings::gvt_helper_trace_workload_submit(vgpu, name, len, urgent) };
+    unsafe { bindings::gvt_helper_trace_workload_submit(vgpu, name, len) };
 }
 
 /// `gvt:workload_complete`: i915 is through with the oldest work of vGPU number `vgpu`, well if `done`. The vGPU

@@ -96,8 +96,8 @@ pub(crate) fn message(id: VgpuId, sent: bool) {
 }
 
 /// i915 was given work.
-pub(crate) fn submitted(id: VgpuId, engine: EngineId, urgent: bool) {
-    trace::workload_submit(id.get().into(), engine.name(), urgent);
+pub(crate) fn submitted(id: VgpuId, engine: EngineId) {
+    trace::workload_submit(id.get().into(), engine.name());
 }
 
 /// i915 is through with work, and the virtual GPU has had the engine for so many nanoseconds in all.

@@ -84,7 +84,7 @@ void gvt_helper_trace_mmio(u32 vgpu, bool write, u64 offset, u64 value, u32 widt
 void gvt_helper_trace_write_ir(u32 vgpu, const char *name, u32 offset, u32 new, u32 old);
 void gvt_helper_trace_propagate_event(u32 vgpu, const char *event, u32 bit);
 void gvt_helper_trace_inject_msi(u32 vgpu, bool sent);
-void gvt_helper_trace_workload_submit(u32 vgpu, const char *engine, u32 len, bool urgent);
+void gvt_helper_trace_workload_submit(u32 vgpu, const char *engine, u32 len);
 void gvt_helper_trace_workload_complete(u32 vgpu, const char *engine, u32 len, bool done, u64 time);
 
 /* i915.c: the device */

@@ -116,9 +116,9 @@ void gvt_helper_trace_inject_msi(u32 vgpu, bool sent)
 	trace_inject_msi(vgpu, sent);
 }
 
-void gvt_helper_trace_workload_submit(u32 vgpu, const char *engine, u32 len, bool urgent)
+void gvt_helper_trace_workload_submit(u32 vgpu, const char *engine, u32 len)
 {
-	trace_workload_submit(vgpu, engine, len, urgent);
+	trace_workload_submit(vgpu, engine, len);
 }
 
 void gvt_helper_trace_workload_complete(u32 vgpu, const char *engine, u32 len, bool done, u64 time)

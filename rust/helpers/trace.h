@@ -92,22 +92,20 @@ TRACE_EVENT(inject_msi,
 );
 
 TRACE_EVENT(workload_submit,
-	TP_PROTO(u32 vgpu, const char *engine, u32 len, bool urgent),
-	TP_ARGS(vgpu, engine, len, urgent),
+	TP_PROTO(u32 vgpu, const char *engine, u32 len),
+	TP_ARGS(vgpu, engine, len),
 
 	TP_STRUCT__entry(
 		__field(u32, vgpu)
-		__field(bool, urgent)
 		__string_len(engine, engine, len)
 	),
 
 	TP_fast_assign(
 		__entry->vgpu = vgpu;
-		__entry->urgent = urgent;
 		__assign_str(engine);
 	),
 
-	TP_printk("VM%u %s%s", __entry->vgpu, __get_str(engine), __entry->urgent ? " urgent" : "")
+	TP_printk("VM%u %s", __entry->vgpu, __get_str(engine))
 );
 
 TRACE_EVENT(workload_complete,

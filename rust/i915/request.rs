@@ -17,13 +17,11 @@ use kernel::{
     types::Opaque, //
 };
 
-/// How urgent work is.
+/// What has to wait for work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Urgency {
     /// As everything else.
     Normal,
-    /// It takes the engine from work that is not urgent.
-    Urgent,
     /// It takes the engine from all work of i915's users.
     Pulse,
 }
@@ -36,15 +34,12 @@ pub enum Urgency {
 struct Submitted(NonNull<bindings::i915_request>);
 
 impl Submitted {
-    /// Makes it more urgent, if it is not done.
-    fn raise(&self, urgency: Urgency) {
-        let priority = match urgency {
-            Urgency::Normal => return,
-            Urgency::Urgent => URGENT,
-            Urgency::Pulse => PULSE,
-        };
-        // SAFETY: By the type invariant it is a request.
-        unsafe { bindings::gvt_helper_request_prioritise(self.0.as_ptr(), priority) };
+    /// Gives it, and what it waits for, the priority that it is to have.
+    fn prioritise(&self, urgency: Urgency) {
+        if urgency == Urgency::Pulse {
+            // SAFETY: By the type invariant it is a request.
+            unsafe { bindings::gvt_helper_request_prioritise(self.0.as_ptr(), PULSE) };
+        }
     }
 }
 
@@ -103,15 +98,13 @@ impl Context {
         let emitted = begun.and_then(|()| emit(raw, words, commands));
         // SAFETY: As above.
         unsafe { bindings::gvt_helper_request_add(raw.as_ptr()) };
-        submitted.raise(urgency);
+        submitted.prioritise(urgency);
         let Ok(request) = place.write_pin_init(Request::new(submitted, button, emitted));
         Ok(request)
     }
 }
 
-/// The priority of urgent work, of which i915's users can have 1023 at most.
-const URGENT: i32 = 1;
-/// More than any of them.
+/// The priority of what takes the engine from everything else: i915's users can have 1023 at most.
 const PULSE: i32 = 2048;
 
 fn emit(raw: NonNull<bindings::i915_request>, words: u32, commands: &[u32]) -> Result {
@@ -145,12 +138,6 @@ impl Request {
                 };
             }),
         })
-    }
-
-    /// Makes it more urgent, and with it what it waits for. It gets the engine in turns with what is as
-    /// urgent.
-    pub fn raise(&self, urgency: Urgency) {
-        self.submitted.raise(urgency);
     }
 
     /// Whether it is done, well or not.

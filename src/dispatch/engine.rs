@@ -114,7 +114,7 @@ struct State {
     standings: KVec<Standing>,
 }
 
-/// A context that has nothing to do, but urgently.
+/// A context that has nothing to do, but at once.
 struct Pulse {
     context: Context,
     last: Option<Pin<KBox<Request>>>,
@@ -543,23 +543,17 @@ impl Dispatcher {
                 let _ = standings.push_within_capacity(member.standing(*paused));
             }
             match queue.step(now, standings) {
-                Step::Launch { id, urgent } => {
+                Step::Launch(id) => {
                     let mut members = members.iter_mut();
                     let Some(member) = members.find(|member| member.id == id) else {
                         return;
                     };
-                    if member.launch(urgent) {
-                        trace::submitted(id, self.id, urgent);
+                    if member.launch() {
+                        trace::submitted(id, self.id);
                     }
                     if by != Some(id) {
                         // There is room to prepare more.
                         member.wake();
-                    }
-                }
-                Step::Raise(id) => {
-                    let mut members = members.iter_mut();
-                    if let Some(member) = members.find(|member| member.id == id) {
-                        member.raise();
                     }
                 }
                 Step::Wait(left) => {

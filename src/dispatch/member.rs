@@ -27,8 +27,6 @@ use kernel::{
 /// Work that i915 has; or that is through without i915.
 struct Flight {
     request: Option<Pin<KBox<Request>>>,
-    /// It goes before others'.
-    urgent: bool,
 }
 
 impl Flight {
@@ -140,7 +138,6 @@ impl Member {
         Standing {
             id: self.id,
             flights: self.in_flight().count(),
-            urgent: self.in_flight().next().is_some_and(|first| first.urgent),
             wants: self.prepared.is_some() && !paused,
         }
     }
@@ -233,10 +230,7 @@ impl Member {
 
     /// What was prepared is through without i915.
     fn fail(&mut self) {
-        let flight = Flight {
-            request: None,
-            urgent: false,
-        };
+        let flight = Flight { request: None };
         // There is room for one more than i915 gets.
         let _ = self.flights.push_within_capacity(flight);
         self.wake();
@@ -262,18 +256,14 @@ impl Member {
     }
 
     /// Gives i915 what was prepared. True if it has it.
-    pub(super) fn launch(&mut self, urgent: bool) -> bool {
+    pub(super) fn launch(&mut self) -> bool {
         let Some(commands) = self.prepared.take() else {
             return false;
         };
-        let urgency = if urgent {
-            Urgency::Urgent
-        } else {
-            Urgency::Normal
-        };
         let context = self.context.as_mut().ok_or(ENODEV);
-        let request =
-            context.and_then(|context| context.submit(&commands, urgency, self.button.clone()));
+        let submit =
+            |context: &mut Context| context.submit(&commands, Urgency::Normal, self.button.clone());
+        let request = context.and_then(submit);
         let Ok(request) = request else {
             self.fail();
             return false;
@@ -281,7 +271,6 @@ impl Member {
         let done = request.is_done();
         let flight = Flight {
             request: Some(request),
-            urgent,
         };
         // There is room: the queue has seen how many there are.
         let _ = self.flights.push_within_capacity(flight);
@@ -290,16 +279,5 @@ impl Member {
             self.wake();
         }
         true
-    }
-
-    /// Its oldest work goes before others' from now on.
-    pub(super) fn raise(&mut self) {
-        let mut flights = self.flights.iter_mut();
-        if let Some(first) = flights.find(|flight| !flight.is_done()) {
-            first.urgent = true;
-            if let Some(request) = &first.request {
-                request.raise(Urgency::Urgent);
-            }
-        }
     }
 }

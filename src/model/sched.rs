@@ -37,7 +37,7 @@ const MAX_LAG: u64 = 1_000_000_000;
 /// Both are in the ranges that [`Timing::new`] tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
-    /// A vGPU takes the engine from another one that is so much ahead of it, in nanoseconds of the other
+    /// A vGPU gets the engine beside another one that is so much ahead of it, in nanoseconds of the other
     /// one.
     slice: u64,
     /// The time in which a cap is kept, in nanoseconds.
@@ -72,7 +72,7 @@ impl Timing {
     }
 
     /// By how much of its own time a vGPU that has work again may be behind the others, in nanoseconds:
-    /// enough to take the engine from one of the same weight at once.
+    /// enough to get the engine beside one of the same weight at once.
     fn head_start(self) -> u64 {
         self.slice.saturating_mul(2)
     }
@@ -256,7 +256,7 @@ impl Queue {
             .map(|entry| entry.id)
     }
 
-    /// For how much longer another vGPU may have the engine until this one takes it, in nanoseconds: 0 is
+    /// For how much longer another vGPU may have the engine until this one has it too, in nanoseconds: 0 is
     /// now, though the other one has begun.
     pub fn overtakes_in(&self, id: VgpuId, other: VgpuId) -> u64 {
         let (Some(this), Some(other)) = (self.find(id), self.find(other)) else {

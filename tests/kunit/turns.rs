@@ -30,12 +30,6 @@ mod gvt_turns {
     const MS: u64 = 1_000_000;
     const TICK: u64 = MS / 10;
 
-    /// Work that i915 has.
-    struct Job {
-        left: u64,
-        urgent: bool,
-    }
-
     /// A guest with batches of one length, always or one in each period.
     struct Guest {
         id: VgpuId,
@@ -44,7 +38,8 @@ mod gvt_turns {
         due: u64,
         /// When it has submitted what is not done.
         since: Option<u64>,
-        jobs: KVec<Job>,
+        /// For how long each that i915 has is yet to run.
+        jobs: KVec<u64>,
         longest: u64,
         done: u64,
         /// When i915 last had it on the engine.
@@ -54,10 +49,6 @@ mod gvt_turns {
     impl Guest {
         fn wants(&self) -> bool {
             self.period.is_none() || self.since.is_some() && self.jobs.is_empty()
-        }
-
-        fn is_urgent(&self) -> bool {
-            self.jobs.first().is_some_and(|job| job.urgent)
         }
     }
 
@@ -120,23 +111,16 @@ mod gvt_turns {
                     let standing = Standing {
                         id: guest.id,
                         flights: guest.jobs.len(),
-                        urgent: guest.is_urgent(),
                         wants: guest.wants(),
                     };
                     all.push(standing, GFP_KERNEL)?;
                 }
                 match self.queue.step(self.now, &all) {
-                    Step::Launch { id, urgent } => {
+                    Step::Launch(id) => {
                         let guest = self.guest(id)?;
                         assert!(guest.wants());
                         assert!(guest.jobs.len() < IN_FLIGHT);
-                        let left = guest.batch;
-                        guest.jobs.push(Job { left, urgent }, GFP_KERNEL)?;
-                    }
-                    Step::Raise(id) => {
-                        let first = self.guest(id)?.jobs.first_mut().ok_or(EINVAL)?;
-                        assert!(!first.urgent);
-                        first.urgent = true;
+                        guest.jobs.push(guest.batch, GFP_KERNEL)?;
                     }
                     Step::Wait(left) => {
                         self.alarm = left.map(|left| self.now.saturating_add(left));
@@ -148,15 +132,9 @@ mod gvt_turns {
             Err(EINVAL)
         }
 
-        /// Who has the engine: the most urgent, each for a slice in its turn.
+        /// Who has the engine: each for a slice in its turn.
         fn elect(&mut self) {
-            let busy = |guest: &&Guest| !guest.jobs.is_empty();
-            let most = self.guests.iter().filter(busy).map(Guest::is_urgent).max();
-            let candidates = self
-                .guests
-                .iter()
-                .filter(busy)
-                .filter(|guest| Some(guest.is_urgent()) == most);
+            let candidates = self.guests.iter().filter(|guest| !guest.jobs.is_empty());
             let stays = |guest: &Guest| Some(guest.id) == self.on && self.slice < MS;
             let next = candidates.min_by_key(|guest| (!stays(guest), guest.turn));
             let next = next.map(|guest| guest.id);
@@ -196,8 +174,8 @@ mod gvt_turns {
             let guest = self.guest(on)?;
             guest.turn = now;
             let first = guest.jobs.first_mut().ok_or(EINVAL)?;
-            first.left = first.left.saturating_sub(TICK);
-            if first.left == 0 {
+            *first = first.saturating_sub(TICK);
+            if *first == 0 {
                 guest.jobs.remove(0).map_err(|_| EINVAL)?;
                 guest.done = guest.done.saturating_add(1);
                 if let Some(since) = guest.since.take() {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What i915 is given next, and with which priority.
+//! What i915 is given next.
 //!
-//! i915 runs what has the higher priority, and in turns what has the same, a slice each. So what a vGPU
-//! gets beyond its turn is decided here: when i915 is given more of a vGPU's, and whether that, or what it
-//! has already, goes before the others'.
+//! i915 runs what it has in turns, a slice each, with what the host's own programs want of the engine. So what
+//! a vGPU gets beyond its turn is decided here: by when i915 is given more of it. All of it has the priority that
+//! those programs have. With more than that the guests would keep them from the engine.
 
 use super::Queue;
 use crate::types::VgpuId;
@@ -19,8 +19,6 @@ pub struct Standing {
     pub id: VgpuId,
     /// How many submissions i915 has.
     pub flights: usize,
-    /// Whether the oldest of them goes before the others'.
-    pub urgent: bool,
     /// There is another one, which i915 could be given now.
     pub wants: bool,
 }
@@ -28,16 +26,8 @@ pub struct Standing {
 /// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Give i915 the next submission of a vGPU.
-    Launch {
-        /// Whose.
-        id: VgpuId,
-        /// It goes before the others'.
-        urgent: bool,
-    },
-    /// The oldest submission of this vGPU that i915 has goes before the others' from now on, or in turns
-    /// with those that do so too.
-    Raise(VgpuId),
+    /// Give i915 the next submission of this vGPU.
+    Launch(VgpuId),
     /// Nothing, until there is news, or so many nanoseconds have passed.
     Wait(Option<u64>),
 }
@@ -56,9 +46,6 @@ impl Queue {
                 sooner(&mut wake, self.period_end().saturating_sub(now));
             }
         }
-        if let Some(id) = self.raised(all, &mut wake) {
-            return Step::Raise(id);
-        }
         let ready = |id| {
             let mut all = all.iter().filter(|standing| standing.wants);
             all.any(|standing| standing.id == id && standing.flights < IN_FLIGHT)
@@ -73,61 +60,26 @@ impl Queue {
             all.iter().filter(|standing| standing.id != next),
         );
         let (own, others): (usize, usize) = (own.map(flights).sum(), others.map(flights).sum());
-        if others == 0 {
-            return Step::Launch {
-                id: next,
-                urgent: false,
-            };
-        }
-        let left = self.left(next, all, |_| true);
-        let full = own.saturating_add(others) >= IN_FLIGHT;
-        if own == 0 && left == 0 {
-            return Step::Launch {
-                id: next,
-                urgent: true,
-            };
-        }
-        if !full {
-            return Step::Launch {
-                id: next,
-                urgent: false,
-            };
+        let left = self.left(next, all);
+        // With nothing of others there is room for as much as that.
+        let room = others == 0 || own.saturating_add(others) < IN_FLIGHT;
+        if room || (own == 0 && left == 0) {
+            return Step::Launch(next);
         }
         if own == 0 {
-            sooner(&mut wake, self.not_at_once(left));
+            // One of those that are waited for may not be on the engine, and then its clock stands.
+            sooner(&mut wake, left.max(self.timing.slice));
         }
         Step::Wait(wake)
     }
 
-    /// A vGPU whose work the work of others goes before, though it is behind them.
-    fn raised(&self, all: &[Standing], wake: &mut Option<u64>) -> Option<VgpuId> {
-        let urgent = |standing: &Standing| standing.flights > 0 && standing.urgent;
-        if !all.iter().any(urgent) {
-            return None;
-        }
-        let low = |standing: &&Standing| standing.flights > 0 && !standing.urgent;
-        for standing in all.iter().filter(low) {
-            match self.left(standing.id, all, urgent) {
-                0 => return Some(standing.id),
-                left => sooner(wake, self.not_at_once(left)),
-            }
-        }
-        None
-    }
-
-    /// For how much longer those others that count, and of which i915 has work, may have the engine until
-    /// this one takes it.
-    fn left(&self, id: VgpuId, all: &[Standing], counts: impl Fn(&Standing) -> bool) -> u64 {
+    /// For how much longer the others of which i915 has work may have the engine alone.
+    fn left(&self, id: VgpuId, all: &[Standing]) -> u64 {
         let others = all
             .iter()
-            .filter(|other| other.id != id && other.flights > 0 && counts(other));
+            .filter(|other| other.id != id && other.flights > 0);
         let left = others.map(|other| self.overtakes_in(id, other.id));
         left.max().unwrap_or(0)
-    }
-
-    /// One of those that are waited for may not be on the engine, and then its clock stands.
-    fn not_at_once(&self, left: u64) -> u64 {
-        left.max(self.timing.slice)
     }
 }
 

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """Commands that reach for what is not the guest's."""
 
+import time
+
 from escape import guest as g
+from escape import host
 from escape.arena import Arena, attack
 
 _IMMEDIATE, _COUNT, _TIMESTAMP = 1 << 14, 2 << 14, 3 << 14
@@ -166,3 +169,19 @@ def hog(arena: Arena) -> None:
     arena.guest.batch([g.NOOP, g.START_BATCH | g.OF_PPGTT, g.BATCH, 0])
     for engine in (g.BCS, g.RCS):
         arena.guest.run([_ARBITRATION_OFF, g.NOOP, g.START_BATCH | g.OF_PPGTT, g.BATCH, 0], engine, 0.2)
+
+
+@attack("5.3", "two guests with batches without an end, while a program of the host wants the engine too", seconds=30.0)
+def hogs(arena: Arena) -> None:
+    for one in (arena.guest, arena.bystander):
+        one.boot()
+        one.batch([g.NOOP, g.START_BATCH | g.OF_PPGTT, g.BATCH, 0])
+        one.queue([g.NOOP, g.START_BATCH | g.OF_PPGTT, g.BATCH, 0], g.context_of(g.BCS))
+        one.submit(g.BCS)
+        # Until the other one is behind this one, or this one behind the other.
+        time.sleep(1)
+    # A program of the host touches what is the host's, and by then nothing else is tried.
+    arena.gpu.ask("audit-clear")
+    if not host.works("bcs0", 10):
+        arena.escaped("a program of the host does not get the engine")
+    arena.bystander.boot()

@@ -6,6 +6,7 @@ import importlib.machinery
 import json
 import mmap
 import os
+import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -100,6 +101,13 @@ class Gpu:
             answer = self.ask("registers", first=4 * first, count=last - first + 1)
             found |= {int(at, 16): int(value, 16) for at, value in answer.items()}
         return found
+
+
+def works(engine: str, seconds: int) -> bool:
+    """Whether some empty batches of a program of the host's get through, each in so many seconds."""
+    command = [Path(os.environ["PUSH"]) / "gemtest", "--limit", str(seconds), "--count", "5", f"throughput/{engine}"]
+    with (Path(os.environ["OUT"]) / "host.out").open("ab") as output:
+        return subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False).returncode == 0
 
 
 class Journal:

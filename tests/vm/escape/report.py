@@ -40,8 +40,9 @@ def push(layout: Layout, folder: Path, names: Sequence[str]) -> Path:
         for pattern in patterns:
             for path in (layout.here / part).glob(pattern):
                 shutil.copy(path, folder / part)
-    strip = [*layout.enter, "strip", "-o", str(folder / "vfioraw"), str(layout.emulator.with_name("vfioraw"))]
-    subprocess.run(strip, check=True, stdin=subprocess.DEVNULL)
+    for program in ("vfioraw", "gemtest"):
+        strip = [*layout.enter, "strip", "-o", str(folder / program), str(layout.emulator.with_name(program))]
+        subprocess.run(strip, check=True, stdin=subprocess.DEVNULL)
     (folder / "attacks").write_text("\n".join(names))
     return folder
 
