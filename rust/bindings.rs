@@ -18,6 +18,7 @@ pub(crate) use kernel::bindings::*;
 unsafe extern "C" {
     pub(crate) fn gvt_helper_allow_kill();
     pub(crate) fn gvt_helper_kill(task: *mut task_struct);
+    pub(crate) fn gvt_helper_is_killed() -> bool;
     pub(crate) fn gvt_helper_forget_kill();
     pub(crate) fn gvt_helper_ratelimit_init(state: *mut ratelimit_state);
 }

@@ -17,6 +17,12 @@ use kernel::{
     types::ForeignOwnable, //
 };
 
+/// Whether the current thread, or process, is to end its waits.
+pub fn is_interrupted() -> bool {
+    // SAFETY: This is about the current thread.
+    unsafe { bindings::gvt_helper_is_killed() }
+}
+
 /// Proof that the code runs on the thread of a [`Worker`].
 pub struct OnWorker(PhantomData<*const ()>);
 

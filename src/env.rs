@@ -14,6 +14,7 @@ use gvt_kapi::{
         Awake,
         Gpu, //
     },
+    kthread,
     kvm::{
         PageWatcher,
         WriteTracker, //
@@ -302,7 +303,11 @@ impl HostPpgtt for Env<'_> {
     }
 
     fn is_pressed(&self) -> bool {
-        self.session.device().is_pressed()
+        self.session.device().is_pressed() || self.is_interrupted()
+    }
+
+    fn is_interrupted(&self) -> bool {
+        kthread::is_interrupted()
     }
 
     fn forget_translations(&mut self) {

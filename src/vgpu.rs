@@ -235,8 +235,9 @@ impl Vgpu {
 
     /// Changes its share, from now on.
     pub(crate) fn change_share(&self, change: impl FnOnce(&mut Share)) {
-        change(&mut self.share.lock());
-        self.dispatch.set_share(self.id, self.share());
+        let mut share = self.share.lock();
+        change(&mut share);
+        self.dispatch.set_share(self.id, *share);
     }
 
     /// The native mode of the monitor, or at least its size.
@@ -289,9 +290,9 @@ impl Vgpu {
         };
         let heartbeat = Heartbeat::new(vfio.clone())?;
         let in_use = InUse::new(&gpu)?;
-        let membership = Membership::new(&self.dispatch, self.id, self.share(), &vfio)?;
-        // It may have been changed in between.
-        self.dispatch.set_share(self.id, self.share());
+        let share = self.share.lock();
+        let membership = Membership::new(&self.dispatch, self.id, *share, &vfio)?;
+        drop(share);
         let mut state = self.state();
         state.session = Some(Session {
             resources,

@@ -47,6 +47,7 @@ void gvt_helper_ratelimit_init(struct ratelimit_state *state);
 /* kthread.c */
 void gvt_helper_allow_kill(void);
 void gvt_helper_kill(struct task_struct *task);
+bool gvt_helper_is_killed(void);
 void gvt_helper_forget_kill(void);
 
 /* pages.c */

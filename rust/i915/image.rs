@@ -44,15 +44,17 @@ struct Workarounds {
 impl Workarounds {
     fn new(gpu: &Arc<Gpu>) -> Result<Self> {
         let size = PAGE_SIZE as u64;
-        let this = Self {
+        Ok(Self {
             space: Space::new(gpu, size, gpu.aperture_size()..gpu.ggtt_size(), true)?,
             page: Coherent::zeroed(gpu.device(), GFP_KERNEL)?,
             gpu: gpu.clone(),
-        };
-        let awake = gpu.wake();
-        this.space
-            .fill(&awake, this.page.dma_address() | PTE_PRESENT);
-        Ok(this)
+        })
+    }
+
+    /// Writes the page's entry, which the hardware may have lost while the machine slept.
+    fn map(&self) {
+        let entry = self.page.dma_address() | PTE_PRESENT;
+        self.space.fill(&self.gpu.wake(), entry);
     }
 }
 
@@ -126,6 +128,7 @@ impl Image {
         }
         // SAFETY: By the type invariant it is valid.
         to_result(unsafe { bindings::gvt_helper_context_pin(self.context.as_ptr()) })?;
+        self.workarounds.map();
         // SAFETY: The context is pinned.
         let state = unsafe { bindings::gvt_helper_context_state(self.context.as_ptr()) };
         // INVARIANT: It is pinned, and its image has so many words behind the page in front of the state

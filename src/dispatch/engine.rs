@@ -41,6 +41,7 @@ use gvt_kapi::{
         },
         Gpu, //
     },
+    kthread, //
 };
 use gvt_model::{
     engine::EngineId,
@@ -529,8 +530,8 @@ impl Dispatcher {
             paused,
         } = state;
         let mut leaving = members.iter().filter(|member| Some(member.id) == by);
-        if leaving.any(Member::is_leaving) {
-            // A thread that ends is interrupted, and with it what it gives i915 of others.
+        if leaving.any(Member::is_leaving) || kthread::is_interrupted() {
+            // What a thread that is interrupted gives i915 of others may fail.
             self.kick();
             return;
         }

@@ -45,9 +45,9 @@ use kernel::{
     time::Delta,
 };
 
-/// For how long memory of the machine is waited for before it counts as none. What of the VMM waits for the thread
-/// meanwhile, because it has the state or a lock of VFIO's, cannot even be killed.
-const PATIENCE: Delta = Delta::from_millis(10_000);
+/// For how long work may be prepared, with all that is waited for. What of the VMM waits for the thread meanwhile, because
+/// that has the state or a lock of VFIO's, cannot even be killed.
+const PATIENCE: Delta = Delta::from_millis(20_000);
 
 /// Ends a wait of the thread.
 struct Impatience(Arc<SetOnce<Interrupter>>);
@@ -135,11 +135,7 @@ impl Porter {
                     looked = false;
                 }
                 (Task::Prepare(chance), _) => {
-                    looked = !self.prepare(dispatcher, engine, chance);
-                    if looked {
-                        // If it was interrupted, that was for this.
-                        on.forget_interrupts();
-                    }
+                    looked = !self.prepare(dispatcher, engine, chance, on);
                 }
                 (Task::Retire(context), image) => {
                     dispatcher.retire(&context);
@@ -153,7 +149,13 @@ impl Porter {
     }
 
     /// Prepares the next work, if there is any.
-    fn prepare(&mut self, dispatcher: &Dispatcher, engine: EngineId, chance: Chance) -> bool {
+    fn prepare(
+        &mut self,
+        dispatcher: &Dispatcher,
+        engine: EngineId,
+        chance: Chance,
+        on: &OnWorker,
+    ) -> bool {
         let vgpu = self.vgpu.device();
         let image = self.images.get_mut(engine);
         // For work that there is not the GPU need not be woken.
@@ -175,6 +177,8 @@ impl Porter {
             dispatcher.announce(image, addressing, &launch.written, register);
         });
         self.alarm.set(None);
+        // If it was interrupted, that was for this: who leaves has nothing more to prepare.
+        on.forget_interrupts();
         let Some(launch) = launch else {
             return false;
         };

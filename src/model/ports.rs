@@ -124,6 +124,9 @@ pub trait HostPpgtt {
     /// Whether memory of the guest's is wanted back and that has waited for long: what takes its time gives up.
     fn is_pressed(&self) -> bool;
 
+    /// Whether memory of the guest's is waited for no more: what was not there may have been late only.
+    fn is_interrupted(&self) -> bool;
+
     /// Makes the GPU forget what it remembers of tables and of frames that have no uses.
     fn forget_translations(&mut self);
 }

@@ -188,6 +188,11 @@ impl Ppgtt {
             let done = self
                 .find_or_add(kind, frames, world)
                 .and_then(|()| self.tables.sync(world));
+            if world.is_interrupted() {
+                // What could not be read or pinned may be there after all: nobody would look again.
+                self.clear(world);
+                return Err(Flaw::Memory);
+            }
             match done {
                 Ok(()) => break,
                 Err(Stop::Full) if self.evict((kind, frames), world) => {}

@@ -7,7 +7,12 @@
 //! all have work each gets a share of the engine in proportion to its weight, an engine never idles while
 //! anybody has work, and nobody starves. A vGPU that had nothing to do does not save up its time: when it
 //! has work again its clock is set to where the others are, less a little, so that it gets its turn at
-//! once.
+//! once. Nor does one that always has work and uses little: it is behind another one by no more than
+//! [`MAX_LAG`] of that one's time.
+//!
+//! A batch cannot be taken back. While it is not done its vGPU has the engine in turns with the others,
+//! whatever its weight and its cap, and has less afterwards. So shares follow the weights as far as batches
+//! take less than [`MAX_LAG`].
 //!
 //! A vGPU with a cap gets no more than its part of each period, even if nobody else wants the engine. What
 //! it had too much of one period it has less in the next.
@@ -27,7 +32,7 @@ use crate::{
 const STEPS: u64 = 64;
 
 /// For how long one may have had the engine and the others make up for it, in nanoseconds. That is more than a batch
-/// can take that does not give way, before i915 resets the engine (`preempt_timeout_ms`).
+/// can take that does not give way, before i915 resets the engine (`preempt_timeout_ms`, on Gen9).
 const MAX_LAG: u64 = 1_000_000_000;
 
 /// How finely an engine is shared.

@@ -307,6 +307,10 @@ impl HostPpgtt for FakeEnv {
         self.world.is_pressed()
     }
 
+    fn is_interrupted(&self) -> bool {
+        self.world.is_interrupted()
+    }
+
     fn forget_translations(&mut self) {
         self.world.forget_translations();
     }

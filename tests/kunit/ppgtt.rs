@@ -439,6 +439,23 @@ mod gvt_ppgtt {
     }
 
     #[test]
+    fn what_was_late_is_looked_for_again() -> Result {
+        let mut guest = Guest::new()?;
+        guest.world.put(TABLE, 0, entry(DATA, ON));
+        assert_eq!(guest.submit(), Ok(()));
+        guest.world.put(TABLE, 1, entry(DATA, ON));
+        guest.ppgtt.written(Gfn::new(TABLE), &mut guest.world);
+        guest.world.interrupted = true;
+        assert_eq!(guest.submit(), Err(Flaw::Memory));
+        assert_eq!(guest.world.uses(DATA), 0);
+        guest.world.interrupted = false;
+        assert_eq!(guest.submit(), Ok(()));
+        assert_eq!(guest.page(0), Some((DATA, ON)));
+        assert_eq!(guest.page(1), Some((DATA, ON)));
+        Ok(())
+    }
+
+    #[test]
     fn what_several_have_at_the_top_is_freed_once() -> Result {
         let mut guest = Guest::new()?;
         let twice = Roots {

@@ -154,6 +154,10 @@ impl HostPpgtt for Outside {
         self.0.is_pressed()
     }
 
+    fn is_interrupted(&self) -> bool {
+        self.0.is_interrupted()
+    }
+
     fn forget_translations(&mut self) {
         self.0.forget_translations();
     }

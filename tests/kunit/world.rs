@@ -47,6 +47,7 @@ pub(crate) struct World {
     pub(crate) forgotten: u32,
     /// Memory is wanted back.
     pub(crate) pressed: bool,
+    pub(crate) interrupted: bool,
     /// Set by anything that a correct model does not do.
     broken: bool,
 }
@@ -76,6 +77,7 @@ impl World {
             reads: 0,
             forgotten: 0,
             pressed: false,
+            interrupted: false,
             broken: false,
         })
     }
@@ -329,6 +331,10 @@ impl HostPpgtt for World {
 
     fn is_pressed(&self) -> bool {
         self.pressed
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.interrupted
     }
 
     fn forget_translations(&mut self) {

@@ -322,6 +322,10 @@ impl HostPpgtt for Env {
         self.pressed
     }
 
+    fn is_interrupted(&self) -> bool {
+        false
+    }
+
     fn forget_translations(&mut self) {}
 }
 
