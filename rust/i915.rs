@@ -22,6 +22,10 @@ use kernel::{
     error::to_result,
     prelude::*,
     sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
         Arc,
         Completion, //
     },
@@ -53,6 +57,8 @@ pub const REGISTERS_SIZE: usize = 2 << 20;
 pub struct Gpu {
     raw: NonNull<bindings::drm_i915_private>,
     gone: Arc<Completion>,
+    /// How often the machine has slept.
+    sleeps: Atomic<u32>,
 }
 
 // SAFETY: Everything that is done through it takes i915's own locks.
@@ -73,7 +79,21 @@ impl Gpu {
     /// The invariants of the type must hold until `gone` is completed.
     unsafe fn new(raw: NonNull<bindings::drm_i915_private>, gone: Arc<Completion>) -> Self {
         // INVARIANT: By the requirement of this function.
-        Self { raw, gone }
+        Self {
+            raw,
+            gone,
+            sleeps: Atomic::new(0),
+        }
+    }
+
+    /// The machine has slept: the hardware has lost its page table entries, but for those that i915 knows of.
+    pub fn note_sleep(&self) {
+        self.sleeps.add(1, Relaxed);
+    }
+
+    /// How often the machine has slept.
+    pub(crate) fn sleeps(&self) -> u32 {
+        self.sleeps.load(Relaxed)
     }
 
     pub(crate) fn as_raw(&self) -> *mut bindings::drm_i915_private {

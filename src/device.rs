@@ -221,6 +221,7 @@ impl GvtDevice {
     /// Writes the page table entries and the fences of all virtual GPUs again, which a suspend of the
     /// host has lost.
     fn restore(&self) {
+        self.gpu.note_sleep();
         let awake = self.gpu.wake();
         for holder in self.registry.lock().holders.iter() {
             holder.partition.restore(&awake);

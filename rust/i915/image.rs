@@ -39,6 +39,8 @@ struct Workarounds {
     space: Space,
     page: Coherent<[u8; WORKAROUND_BYTES]>,
     gpu: Arc<Gpu>,
+    /// How often the machine had slept when the entry was written.
+    mapped: Option<u32>,
 }
 
 impl Workarounds {
@@ -48,13 +50,18 @@ impl Workarounds {
             space: Space::new(gpu, size, gpu.aperture_size()..gpu.ggtt_size(), true)?,
             page: Coherent::zeroed(gpu.device(), GFP_KERNEL)?,
             gpu: gpu.clone(),
+            mapped: None,
         })
     }
 
-    /// Writes the page's entry, which the hardware may have lost while the machine slept.
-    fn map(&self) {
-        let entry = self.page.dma_address() | PTE_PRESENT;
-        self.space.fill(&self.gpu.wake(), entry);
+    /// Writes the page's entry, unless the hardware has it.
+    fn map(&mut self) {
+        let sleeps = self.gpu.sleeps();
+        if self.mapped != Some(sleeps) {
+            let entry = self.page.dma_address() | PTE_PRESENT;
+            self.space.fill(&self.gpu.wake(), entry);
+            self.mapped = Some(sleeps);
+        }
     }
 }
 
