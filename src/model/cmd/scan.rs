@@ -366,9 +366,12 @@ fn kept<P: Policy + ?Sized>(
         let length = command.length(header).ok_or(Flaw::Length { header })?;
         let length = index(length.into());
         let end = kept.saturating_add(length);
+        // Most are like this.
+        if matches!(command.rule, Rule::Free | Rule::FreeOnGen9) && end <= piece.len() {
+            kept = end;
+            continue;
+        }
         match piece.get(kept..end) {
-            // Most are like this.
-            Some(_) if matches!(command.rule, Rule::Free | Rule::FreeOnGen9) => {}
             Some(words) if command.rule.keeps_all() => audit::judge(command.rule, words, policy)?,
             _ => {
                 let next = Next {
