@@ -51,10 +51,14 @@ cache := $(or $(KVMGT_CACHE),$(HOME)/.cache/kvmgt)
 debug := $(filter %-debug,$(KERNEL))
 kbuild = $(in_root) $(MAKE) -C $(cache)/kernel/$(KERNEL)/$(if $(debug),build,tree) $(if $(debug),LLVM=1,CC=gcc-14 HOSTCC=gcc-14)
 kbuild += M=$(CURDIR) MO=$(output)
+stamp := $(cache)/kernel/$(KERNEL)/$(if $(debug),stamp,tree.stamp)
 endif
 
+# What was built against another configuration of the kernel does not fit, and Kbuild does not see all of it.
 modules: $(if $(KDIR),,setup)
+	@$(if $(stamp),cmp -s $(stamp) $(output)/kernel.stamp || rm -rf $(output))
 	@mkdir -p $(output)
+	@$(if $(stamp),cp $(stamp) $(output)/kernel.stamp)
 	+@$(kbuild) modules
 
 clean:

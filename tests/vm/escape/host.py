@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from rig.dmesg import LOCKDEP_KNOWN, Finding, Record, Scanner
+from rig.dmesg import KERNEL_KNOWN, Finding, Record, Scanner
 
 _CONTROL = Path("/dev/virtio-ports/emulated-gpu.control")
 _ADDRESS = 0x3F_FFFF_FFFF_F000
@@ -165,7 +165,7 @@ class Log:
         """Looks at what comes next only."""
         self._file = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
         os.lseek(self._file, 0, os.SEEK_END)
-        self._scanner = Scanner([HANGS, *LOCKDEP_KNOWN])
+        self._scanner = Scanner([HANGS, *KERNEL_KNOWN])
 
     def news(self) -> tuple[list[str], int]:
         """Titles of what must not be in it, and how many lines came, since last asked."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rig.dmesg import LOCKDEP_KNOWN
+from rig.dmesg import KERNEL_KNOWN
 from rig.paths import Layout
 
 from escape.arena import Attack
@@ -57,7 +57,7 @@ def machine(
     command = [str(layout.here / "run"), "--driver", driver, "--name", name, "--quiet", "--platform", platform]
     command += ["--mdevs", "2", "--type", "_8"]
     command += ["--push", str(pushed), "--l1", str(layout.here / "escape" / "attack"), "--timeout", _TIMEOUT]
-    for pattern in (HANGS, *LOCKDEP_KNOWN) if driver == "ours" else (".",):
+    for pattern in (HANGS, *KERNEL_KNOWN) if driver == "ours" else (".",):
         command += ["--allow", pattern]
     log = pushed.with_suffix(".log")
     with log.open("w") as output:
