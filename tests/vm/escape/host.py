@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from rig.dmesg import KERNEL_KNOWN, Finding, Record, Scanner
+from rig.dmesg import KERNEL_KNOWN, Finding, Record, Scanner, unescaped
 
 _CONTROL = Path("/dev/virtio-ports/emulated-gpu.control")
 _ADDRESS = 0x3F_FFFF_FFFF_F000
@@ -179,7 +179,7 @@ class Log:
             except BrokenPipeError:
                 lost = 1000  # the log was overrun
                 continue
-            records.append(Record(int(head.split(",")[0]) & 7, text.split("\n")[0]))
+            records.append(Record(int(head.split(",")[0]) & 7, unescaped(text.split("\n")[0])))
         return [title(finding) for finding in self._scanner.scan("L1", records)], len(records) + lost
 
 

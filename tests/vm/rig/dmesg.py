@@ -153,7 +153,7 @@ def read_kmsg(path: Path) -> list[Record]:
         if number <= last:
             continue
         last = number
-        records.append(Record(int(fields[0]) & 7, _unescaped(text), int(fields[2]) / 1e6))
+        records.append(Record(int(fields[0]) & 7, unescaped(text), int(fields[2]) / 1e6))
     return records
 
 
@@ -192,5 +192,6 @@ def _lines(path: Path) -> Iterator[str]:
         yield line.rstrip("\r")
 
 
-def _unescaped(text: str) -> str:
+def unescaped(text: str) -> str:
+    """The text of a record of /dev/kmsg, which has codes in place of some characters."""
     return re.sub(r"\\x([0-9a-f]{2})", lambda match: chr(int(match.group(1), 16)), text)
