@@ -290,9 +290,9 @@ impl Vgpu {
         };
         let heartbeat = Heartbeat::new(vfio.clone())?;
         let in_use = InUse::new(&gpu)?;
-        let share = self.share.lock();
-        let membership = Membership::new(&self.dispatch, self.id, *share, &vfio)?;
-        drop(share);
+        let membership = Membership::new(&self.dispatch, self.id, self.share(), &vfio)?;
+        // It may have been changed in between.
+        self.change_share(|_| ());
         let mut state = self.state();
         state.session = Some(Session {
             resources,
