@@ -10,6 +10,7 @@
 
 mod engine;
 mod member;
+mod together;
 mod worker;
 
 use crate::vgpu::Vgpu;
@@ -63,6 +64,7 @@ use kernel::{
         Monotonic, //
     },
 };
+use together::Together;
 use worker::Porter;
 
 /// What a virtual GPU gets of each engine.
@@ -131,10 +133,16 @@ impl Dispatch {
     #[inline(never)]
     pub(crate) fn new(gpu: &Arc<Gpu>, platform: Platform, timing: Timing) -> Result<Self> {
         let mut desks = EngineMap::default();
+        let mut together = None;
         for engine in engines(gpu) {
-            if let Some(id) = EngineId::from_mmio_base(engine.mmio_base()) {
-                *desks.get_mut(id) = Some(Desk::new(&engine, id, platform, timing)?);
+            let Some(id) = EngineId::from_mmio_base(engine.mmio_base()) else {
+                continue;
+            };
+            if together.is_none() && !engine.preempts() {
+                together = Some(Together::new(timing)?);
             }
+            let shared = together.clone().filter(|_| !engine.preempts());
+            *desks.get_mut(id) = Some(Desk::new(&engine, id, platform, timing, shared)?);
         }
         Ok(Self { desks })
     }
@@ -231,8 +239,14 @@ impl Sleeper for Pause {
 }
 
 impl Desk {
-    fn new(engine: &Engine<'_>, id: EngineId, platform: Platform, timing: Timing) -> Result<Self> {
-        let dispatcher = Dispatcher::new(engine, id, platform, timing)?;
+    fn new(
+        engine: &Engine<'_>,
+        id: EngineId,
+        platform: Platform,
+        timing: Timing,
+        together: Option<Arc<Together>>,
+    ) -> Result<Self> {
+        let dispatcher = Dispatcher::new(engine, id, platform, timing, together)?;
         let _thread = Thread {
             dispatcher: dispatcher.clone(),
             worker: Some(Worker::spawn(name_of(id), Loop(dispatcher.clone()))?),

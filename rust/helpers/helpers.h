@@ -145,7 +145,7 @@ u32 gvt_helper_engine_mmio_base(struct intel_engine_cs *engine);
 u32 gvt_helper_engine_context_size(struct intel_engine_cs *engine);
 const char *gvt_helper_engine_name(struct intel_engine_cs *engine);
 struct atomic_notifier_head *gvt_helper_engine_notifier(struct intel_engine_cs *engine);
-
+bool gvt_helper_engine_preempts(struct intel_engine_cs *engine);
 u32 gvt_helper_engine_resets(struct intel_engine_cs *engine);
 
 /* submission.c: contexts */

@@ -69,6 +69,12 @@ impl Engine<'_> {
         unsafe { bindings::gvt_helper_engine_context_size(self.raw.as_ptr()) }
     }
 
+    /// Whether i915 takes it from what runs on it when something else has its turn.
+    pub fn preempts(&self) -> bool {
+        // SAFETY: Engines live as long as the device.
+        unsafe { bindings::gvt_helper_engine_preempts(self.raw.as_ptr()) }
+    }
+
     /// Tells `target` when a context gets on or off the engine, for as long as the result lives.
     pub fn watch<W: ContextWatcher>(
         &self,

@@ -8,6 +8,7 @@ use super::{
         Member,
         Task, //
     },
+    together::Together,
     Share, //
 };
 use crate::{
@@ -95,6 +96,8 @@ pub(super) struct Dispatcher {
     clock: Clock,
     /// The image of a new context of i915's; nothing before there is one.
     fresh: SetOnce<KVVec<u32>>,
+    /// Whom it has is decided with other engines, as i915 takes it from nobody.
+    together: Option<Arc<Together>>,
     #[pin]
     state: Mutex<State>,
     #[pin]
@@ -160,6 +163,7 @@ impl Dispatcher {
         id: EngineId,
         platform: Platform,
         timing: Timing,
+        together: Option<Arc<Together>>,
     ) -> Result<Arc<Self>> {
         let occupancy = Occupancy::new(platform, id)?;
         let bell = Arc::pin_init(Doorbell::new(), GFP_KERNEL)?;
@@ -171,6 +175,9 @@ impl Dispatcher {
             paused: false,
             standings: KVec::with_capacity(MAX_VGPUS, GFP_KERNEL)?,
         };
+        if let Some(together) = &together {
+            together.add(id, Button::new(&bell, NEWS));
+        }
         let gpu = engine.gpu().clone();
         Arc::pin_init(
             pin_init!(Self {
@@ -180,6 +187,7 @@ impl Dispatcher {
                 bell,
                 clock: Clock::new(),
                 fresh: SetOnce::new(),
+                together,
                 state <- new_mutex!(state),
                 occupancy <- new_spinlock_irq!(occupancy),
             }),
@@ -208,6 +216,7 @@ impl Dispatcher {
         state.queue.set_weight(id, share.weight);
         state.queue.set_cap(id, share.cap);
         drop(state);
+        self.join_others(id, share);
         self.kick();
     }
 
@@ -272,11 +281,19 @@ impl Dispatcher {
     /// `ENOMEM`.
     pub(super) fn join(&self, id: VgpuId, share: Share, button: Button) -> Result {
         let member = Member::new(id, button)?;
+        self.join_others(id, share);
         let mut state = self.state.lock();
         state.queue.join(id, share.weight, share.cap);
         // There is room for all virtual GPUs.
         let _ = state.members.push_within_capacity(member);
         Ok(())
+    }
+
+    /// Tells the other engines that this one goes with, if there are any.
+    fn join_others(&self, id: VgpuId, share: Share) {
+        if let Some(together) = &self.together {
+            together.join(id, share.weight);
+        }
     }
 
     /// The image of a new context of i915's.
@@ -323,6 +340,9 @@ impl Dispatcher {
     /// A virtual GPU that is closed is no more.
     pub(super) fn forget(&self, id: VgpuId) {
         self.state.lock().queue.forget(id);
+        if let Some(together) = &self.together {
+            together.forget(id);
+        }
     }
 
     /// The registers do not keep the values of a context any more.
@@ -543,8 +563,13 @@ impl Dispatcher {
                 // There is room for all virtual GPUs.
                 let _ = standings.push_within_capacity(member.standing(*paused));
             }
+            let together = self.together.as_ref();
+            let turn = together.and_then(|all| all.review(now, self.id, standings, queue));
             match queue.step(now, standings) {
                 Step::Launch(id) => {
+                    if together.is_some_and(|all| !all.enter(now, self.id, id)) {
+                        continue;
+                    }
                     let mut members = members.iter_mut();
                     let Some(member) = members.find(|member| member.id == id) else {
                         return;
@@ -563,7 +588,7 @@ impl Dispatcher {
                     let waits = |standing: &Standing| standing.wants && standing.flights == 0;
                     let waits = standings.iter().any(waits) && members.iter().any(Member::flies);
                     let slice = waits.then_some(queue.timing().slice());
-                    let first = [left, off, slice].into_iter().flatten().min();
+                    let first = [left, off, slice, turn].into_iter().flatten().min();
                     alarm.set(first.map(delta));
                     return;
                 }

@@ -17,6 +17,7 @@
 //! A vGPU with a cap gets no more than its part of each period, even if nobody else wants the engine. What
 //! it had too much of one period it has less in the next.
 
+pub mod gang;
 pub mod step;
 
 use kernel::prelude::*;

@@ -28,6 +28,7 @@ mod edid_modes;
 mod edid_region;
 #[cfg(any(test, CONFIG_KUNIT = "y"))]
 mod fakes;
+mod gang;
 mod ggtt;
 mod gmbus;
 mod golden;

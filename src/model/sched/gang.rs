@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! All engines for one vGPU at a time, where i915 takes no engine from what runs on it (Gen8).
+//!
+//! A batch may wait on one engine for another one of its guest on another engine (`MI_SEMAPHORE_WAIT`), and keeps
+//! its engine meanwhile. If two guests do so the other way round, neither batch ends. So there the engines go from
+//! one vGPU to the next together: one gets all of them that it wants, for a slice, and the next one when all that
+//! the former had is through. Between them their time is shared by weight, as an engine's is elsewhere.
+//!
+//! What is on an engine when the turn is over may wait for what is yet to come, which would be the next turn's.
+//! So if it does not end, the vGPU gets other engines for more, until all that it had when its turn was over has
+//! ended.
+
+use super::{
+    step::Standing,
+    Queue,
+    Timing, //
+};
+use crate::{
+    cap::Cap,
+    engine::{
+        EngineId,
+        EngineMap,
+        Engines, //
+    },
+    platform::MAX_VGPUS,
+    types::VgpuId,
+    weight::Weight, //
+};
+
+/// After how many nanoseconds without an end to anything what is on the engines may wait for what is not.
+const STALL: u64 = 10_000_000;
+/// For how many nanoseconds a vGPU without work counts as one that wants the engines: it may have more soon.
+const ABSENCE: u64 = 10_000_000;
+
+/// A vGPU and what there is of it.
+#[derive(Default)]
+struct Member {
+    id: Option<VgpuId>,
+    /// How many submissions i915 has.
+    flights: EngineMap<usize>,
+    /// Whether there is another one that could be given to i915.
+    wants: EngineMap<bool>,
+    /// When there was work last.
+    worked: u64,
+}
+
+impl Member {
+    fn flies(&self) -> bool {
+        self.flights.iter().any(|(_, flights)| *flights > 0)
+    }
+
+    fn wants(&self) -> bool {
+        self.wants.iter().any(|(_, wants)| *wants)
+    }
+}
+
+/// Who has the engines.
+struct Turn {
+    id: VgpuId,
+    /// Up to when it has been charged for them, in nanoseconds.
+    charged: u64,
+    /// When something of it began or ended last.
+    progress: u64,
+    /// What it had when its turn was over, and has not ended since; nothing before.
+    rest: Option<EngineMap<usize>>,
+}
+
+impl Turn {
+    fn new(id: VgpuId, now: u64) -> Self {
+        Self {
+            id,
+            charged: now,
+            progress: now,
+            rest: None,
+        }
+    }
+
+    /// Whether all that it had when its turn was over has ended.
+    fn is_through(&self) -> bool {
+        let rest = self.rest.as_ref();
+        rest.is_some_and(|rest| rest.iter().all(|(_, flights)| *flights == 0))
+    }
+
+    /// In how many nanoseconds what it has is taken for work that waits for more; nothing if that does not matter.
+    fn stalls_in(&self, now: u64) -> Option<u64> {
+        let since = now.saturating_sub(self.progress);
+        (!self.is_through()).then(|| STALL.saturating_sub(since))
+    }
+}
+
+/// What an engine is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The engines that have to ask now: they can have work that they could not have before.
+    pub others: Engines,
+    /// In how many nanoseconds this engine has to ask again, if there is no news until then.
+    pub again: Option<u64>,
+}
+
+/// Which vGPU has the engines.
+pub struct Gang {
+    queue: Queue,
+    members: [Member; MAX_VGPUS],
+    turn: Option<Turn>,
+}
+
+impl Gang {
+    /// Nobody wants an engine.
+    pub fn new(timing: Timing) -> Self {
+        Self {
+            queue: Queue::new(timing),
+            members: core::array::from_fn(|_| Member::default()),
+            turn: None,
+        }
+    }
+
+    /// A vGPU is opened, or gets another weight.
+    pub fn join(&mut self, id: VgpuId, weight: Weight) {
+        if self.member(id).is_some() {
+            self.queue.set_weight(id, weight);
+            return;
+        }
+        self.queue.join(id, weight, Cap::NONE);
+        if let Some(free) = self.members.iter_mut().find(|member| member.id.is_none()) {
+            free.id = Some(id);
+        }
+    }
+
+    /// A vGPU is no more: another one may get its number.
+    pub fn forget(&mut self, id: VgpuId) {
+        self.queue.forget(id);
+        if let Some(member) = self.member(id) {
+            *member = Member::default();
+        }
+        self.turn.take_if(|turn| turn.id == id);
+    }
+
+    /// What there is for an engine, at this time in nanoseconds on a clock that does not go back. Whose turn it is
+    /// not does not want the engine then; who is capped does not anyhow.
+    pub fn review(
+        &mut self,
+        now: u64,
+        engine: EngineId,
+        all: &mut [Standing],
+        is_capped: impl Fn(VgpuId) -> bool,
+    ) -> Verdict {
+        self.learn(now, engine, all, &is_capped);
+        let others = if self.pass(now) {
+            self.wanted()
+        } else {
+            Engines::NONE
+        };
+        let mut again = None;
+        for standing in all.iter_mut().filter(|standing| standing.wants) {
+            if !is_capped(standing.id) && !self.may(now, engine, standing.id) {
+                standing.wants = false;
+                again = again.or(self.stalls_in(now, standing));
+            }
+        }
+        Verdict { others, again }
+    }
+
+    /// A vGPU gives an engine work, if that may be.
+    pub fn enter(&mut self, now: u64, engine: EngineId, id: VgpuId) -> bool {
+        if !self.may(now, engine, id) {
+            return false;
+        }
+        if let Some(member) = self.member(id) {
+            let flights = member.flights.get_mut(engine);
+            *flights = flights.saturating_add(1);
+        }
+        if let Some(turn) = &mut self.turn {
+            turn.progress = now;
+        }
+        true
+    }
+
+    fn member(&mut self, id: VgpuId) -> Option<&mut Member> {
+        let mut members = self.members.iter_mut();
+        members.find(|member| member.id == Some(id))
+    }
+
+    fn learn(
+        &mut self,
+        now: u64,
+        engine: EngineId,
+        all: &[Standing],
+        is_capped: impl Fn(VgpuId) -> bool,
+    ) {
+        let Self {
+            queue,
+            members,
+            turn,
+        } = self;
+        for member in members.iter_mut() {
+            let Some(id) = member.id else {
+                continue;
+            };
+            let standing = all.iter().find(|standing| standing.id == id);
+            let flights = standing.map_or(0, |standing| standing.flights);
+            let wants = standing.is_some_and(|standing| standing.wants && !is_capped(id));
+            *member.wants.get_mut(engine) = wants;
+            let before = core::mem::replace(member.flights.get_mut(engine), flights);
+            if member.flies() || member.wants() {
+                member.worked = now;
+            }
+            queue.set_active(id, now.saturating_sub(member.worked) < ABSENCE);
+            let Some(turn) = turn.as_mut().filter(|turn| turn.id == id) else {
+                continue;
+            };
+            if before == flights {
+                continue;
+            }
+            turn.progress = now;
+            if let Some(rest) = &mut turn.rest {
+                // What an engine has of a vGPU ends in order.
+                let rest = rest.get_mut(engine);
+                *rest = rest.saturating_sub(before.saturating_sub(flights));
+            }
+        }
+    }
+
+    /// The engines go to the next one if it is time for that. Tells if somebody may have them who might not before.
+    fn pass(&mut self, now: u64) -> bool {
+        let Self {
+            queue,
+            members,
+            turn,
+        } = self;
+        let wants = |id| {
+            let mut members = members.iter();
+            members.any(|member| member.id == Some(id) && member.wants())
+        };
+        if let Some(current) = turn {
+            queue.ran(current.id, now.saturating_sub(current.charged));
+            current.charged = now;
+            let other = queue.next(|id| id != current.id && wants(id));
+            let over = other.is_some_and(|other| queue.overtakes_in(other, current.id) == 0);
+            let mut own = members.iter().filter(|own| own.id == Some(current.id));
+            match own.find(|own| own.flies()) {
+                Some(own) if over => {
+                    let rest = || EngineMap::new(|engine| *own.flights.get(engine));
+                    current.rest.get_or_insert_with(rest);
+                }
+                None if over || !wants(current.id) => *turn = None,
+                _ => return current.rest.take().is_some(),
+            }
+        }
+        if turn.is_none() {
+            *turn = queue.next(wants).map(|id| Turn::new(id, now));
+            return turn.is_some();
+        }
+        false
+    }
+
+    /// The engines that the one whose turn it is has work for.
+    fn wanted(&self) -> Engines {
+        let Some(own) = self.own() else {
+            return Engines::NONE;
+        };
+        let wanted = own.wants.iter().filter(|(_, wants)| **wants);
+        wanted.fold(Engines::NONE, |all, (engine, _)| all.with(engine))
+    }
+
+    /// The one whose turn it is.
+    fn own(&self) -> Option<&Member> {
+        let id = self.turn.as_ref().map(|turn| turn.id)?;
+        let mut members = self.members.iter();
+        members.find(|member| member.id == Some(id))
+    }
+
+    /// Whether a vGPU may give an engine work now.
+    fn may(&self, now: u64, engine: EngineId, id: VgpuId) -> bool {
+        let turn = self.turn.as_ref().filter(|turn| turn.id == id);
+        turn.is_some_and(|turn| {
+            let own = self.own();
+            let free = own.is_some_and(|own| *own.flights.get(engine) == 0);
+            turn.rest.is_none() || (free && turn.stalls_in(now) == Some(0))
+        })
+    }
+
+    /// In how many nanoseconds one that may not give an engine work now may be able to, if there is no news.
+    fn stalls_in(&self, now: u64, standing: &Standing) -> Option<u64> {
+        let turn = self.turn.as_ref().filter(|turn| turn.id == standing.id)?;
+        turn.stalls_in(now).filter(|_| standing.flights == 0)
+    }
+}

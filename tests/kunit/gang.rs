@@ -1,0 +1,468 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Who gets the engines when none of them can be taken from what runs on it.
+
+use kernel::prelude::*;
+
+#[kunit_tests(gvt_gang)]
+mod gvt_gang {
+    use super::*;
+    use gvt_model::{
+        engine::{
+            EngineId,
+            EngineMap, //
+        },
+        sched::{
+            gang::Gang,
+            step::{
+                Standing,
+                IN_FLIGHT, //
+            },
+            Timing, //
+        },
+        types::{
+            HostResources,
+            Pool,
+            VgpuId,
+            TYPES, //
+        },
+        weight::Weight,
+    };
+
+    const MS: u64 = 1_000_000;
+    const TICK: u64 = MS / 10;
+    const ENGINES: [EngineId; 3] = [EngineId::Rcs0, EngineId::Bcs0, EngineId::Vcs0];
+
+    /// A batch.
+    #[derive(Clone, Copy)]
+    struct Job {
+        engine: EngineId,
+        /// How long it takes.
+        length: u64,
+        /// It does not end before so many of the guest's have ended on another engine.
+        after: Option<(EngineId, u64)>,
+    }
+
+    /// A guest that submits the same over and over, each time when all that it had is through.
+    struct Guest {
+        id: VgpuId,
+        round: KVec<Job>,
+        /// How long after what it submitted before comes the next one of a round.
+        pause: u64,
+        /// How many of the round it has submitted, and when.
+        submitted: usize,
+        at: u64,
+        /// What i915 does not have yet, and what it has; the front of that runs.
+        waiting: EngineMap<KVec<Job>>,
+        flying: EngineMap<KVec<Job>>,
+        /// How many have ended since the round began.
+        ended: EngineMap<u64>,
+        rounds: u64,
+        began: u64,
+        longest: u64,
+        /// How long it has had an engine.
+        time: u64,
+        capped: bool,
+    }
+
+    impl Guest {
+        fn is_through(&self) -> bool {
+            let count = |jobs: &EngineMap<KVec<Job>>| -> usize {
+                jobs.iter().map(|(_, jobs)| jobs.len()).sum()
+            };
+            self.submitted == self.round.len() && count(&self.waiting) + count(&self.flying) == 0
+        }
+
+        /// Submits what it is time for. Tells the engine if there is something.
+        fn submit(&mut self, now: u64) -> Result<Option<EngineId>> {
+            if self.is_through() {
+                self.longest = self.longest.max(now - self.began);
+                self.rounds += 1;
+                self.submitted = 0;
+                self.ended = EngineMap::default();
+                self.began = now;
+            }
+            if self.submitted > 0 && now < self.at + self.pause {
+                return Ok(None);
+            }
+            let Some(job) = self.round.get(self.submitted).copied() else {
+                return Ok(None);
+            };
+            self.submitted += 1;
+            self.at = now;
+            let waiting = self.waiting.get_mut(job.engine);
+            waiting.push(job, GFP_KERNEL)?;
+            Ok(Some(job.engine))
+        }
+    }
+
+    /// A GPU whose engines run one batch after the other.
+    struct Host {
+        gang: Option<Gang>,
+        guests: KVec<Guest>,
+        /// Whose batches each engine has, in the order in which it runs them.
+        order: EngineMap<KVec<VgpuId>>,
+        alarms: EngineMap<Option<u64>>,
+        now: u64,
+    }
+
+    impl Host {
+        /// Guests of these weights, with what each submits in a round. Without a gang each engine has whoever comes.
+        fn new(gang: bool, guests: &[(u16, &[Job])]) -> Result<Self> {
+            let mut gang = gang.then_some(Gang::new(Timing::new(1000, 50)?));
+            let mut pool = Pool::new(&HostResources {
+                aperture: 1 << 30,
+                ggtt_total: 4 << 30,
+                fences: 32,
+            });
+            let [conf, ..] = &TYPES;
+            let mut all = KVec::new();
+            for (weight, jobs) in guests {
+                let id = pool.take(conf)?;
+                if let Some(gang) = &mut gang {
+                    gang.join(id, Weight::new(*weight)?);
+                }
+                let mut round = KVec::new();
+                round.extend_from_slice(jobs, GFP_KERNEL)?;
+                let guest = Guest {
+                    id,
+                    submitted: round.len(),
+                    round,
+                    pause: MS,
+                    at: 0,
+                    waiting: EngineMap::new(|_| KVec::new()),
+                    flying: EngineMap::new(|_| KVec::new()),
+                    ended: EngineMap::default(),
+                    rounds: 0,
+                    began: 0,
+                    longest: 0,
+                    time: 0,
+                    capped: false,
+                };
+                all.push(guest, GFP_KERNEL)?;
+            }
+            Ok(Self {
+                gang,
+                guests: all,
+                order: EngineMap::new(|_| KVec::new()),
+                alarms: EngineMap::default(),
+                now: 0,
+            })
+        }
+
+        /// An engine looks what it can have.
+        fn ask(&mut self, engine: EngineId) -> Result {
+            for _ in 0..100 {
+                let mut all = KVec::new();
+                for guest in self.guests.iter() {
+                    let standing = Standing {
+                        id: guest.id,
+                        flights: guest.flying.get(engine).len(),
+                        wants: !guest.waiting.get(engine).is_empty(),
+                    };
+                    all.push(standing, GFP_KERNEL)?;
+                }
+                let Self { gang, guests, .. } = self;
+                let is_capped = |id| {
+                    let mut guests = guests.iter();
+                    guests.any(|guest| guest.id == id && guest.capped)
+                };
+                let mut others = None;
+                if let Some(gang) = gang {
+                    let verdict = gang.review(self.now, engine, &mut all, is_capped);
+                    let at = verdict.again.map(|left| self.now + left);
+                    *self.alarms.get_mut(engine) = at;
+                    others = Some(verdict.others);
+                }
+                let ready = |standing: &&Standing| {
+                    standing.wants && standing.flights < IN_FLIGHT && !is_capped(standing.id)
+                };
+                let next = all.iter().find(ready).map(|standing| standing.id);
+                // The others ask first: what this one was told may not hold any more.
+                for other in others.iter().flat_map(|others| others.iter()) {
+                    if other != engine {
+                        self.ask(other)?;
+                    }
+                }
+                let Some(next) = next else {
+                    return Ok(());
+                };
+                let gang = self.gang.as_mut();
+                if gang.is_none_or(|gang| gang.enter(self.now, engine, next)) {
+                    let mut guests = self.guests.iter_mut();
+                    let guest = guests.find(|guest| guest.id == next).ok_or(EINVAL)?;
+                    let waiting = guest.waiting.get_mut(engine);
+                    let job = waiting.remove(0).map_err(|_| EINVAL)?;
+                    guest.flying.get_mut(engine).push(job, GFP_KERNEL)?;
+                    self.order.get_mut(engine).push(next, GFP_KERNEL)?;
+                }
+            }
+            // It goes on and on.
+            Err(EINVAL)
+        }
+
+        /// Nobody's batch is on an engine while somebody else's is on another one.
+        fn assert_one_at_a_time(&self) {
+            let flies = |guest: &&Guest| guest.flying.iter().any(|(_, jobs)| !jobs.is_empty());
+            assert!(self.guests.iter().filter(flies).count() <= 1);
+        }
+
+        fn tick(&mut self) -> Result {
+            for at in 0..self.guests.len() {
+                let guest = self.guests.get_mut(at).ok_or(EINVAL)?;
+                if let Some(engine) = guest.submit(self.now)? {
+                    self.ask(engine)?;
+                }
+            }
+            for engine in ENGINES {
+                if self.alarms.get(engine).is_some_and(|at| at <= self.now) {
+                    self.ask(engine)?;
+                }
+            }
+            self.now += TICK;
+            for engine in ENGINES {
+                let Some(on) = self.order.get(engine).first().copied() else {
+                    continue;
+                };
+                let mut guests = self.guests.iter_mut();
+                let guest = guests.find(|guest| guest.id == on).ok_or(EINVAL)?;
+                guest.time += TICK;
+                let Guest { flying, ended, .. } = guest;
+                let jobs = flying.get_mut(engine);
+                let job = jobs.first_mut().ok_or(EINVAL)?;
+                if (job.after).is_some_and(|(other, number)| *ended.get(other) < number) {
+                    continue;
+                }
+                job.length = job.length.saturating_sub(TICK);
+                if job.length == 0 {
+                    jobs.remove(0).map_err(|_| EINVAL)?;
+                    *ended.get_mut(engine) += 1;
+                    let order = self.order.get_mut(engine);
+                    order.remove(0).map_err(|_| EINVAL)?;
+                    self.ask(engine)?;
+                }
+            }
+            if self.gang.is_some() {
+                self.assert_one_at_a_time();
+            }
+            Ok(())
+        }
+
+        fn run(&mut self, time: u64) -> Result {
+            let end = self.now + time;
+            while self.now < end {
+                self.tick()?;
+            }
+            Ok(())
+        }
+    }
+
+    fn job(engine: EngineId, length: u64) -> Job {
+        Job {
+            engine,
+            length,
+            after: None,
+        }
+    }
+
+    fn waits(engine: EngineId, after: EngineId) -> Job {
+        Job {
+            engine,
+            length: MS / 10,
+            after: Some((after, 1)),
+        }
+    }
+
+    /// Two guests whose engines wait for each other, the other way round.
+    fn crossing() -> [[Job; 2]; 2] {
+        let [_, bcs, vcs] = ENGINES;
+        let one = [waits(bcs, vcs), job(vcs, MS / 10)];
+        let other = [waits(vcs, bcs), job(bcs, MS / 10)];
+        [one, other]
+    }
+
+    #[test]
+    fn who_waits_between_engines_comes_to_an_end() -> Result {
+        let [one, other] = crossing();
+        let mut host = Host::new(true, &[(4, &one), (4, &other)])?;
+        host.run(2000 * MS)?;
+        for guest in host.guests.iter() {
+            assert!(guest.rounds > 100);
+            assert!(guest.longest < 30 * MS);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn without_a_gang_they_would_not() -> Result {
+        let [one, other] = crossing();
+        let mut host = Host::new(false, &[(4, &one), (4, &other)])?;
+        host.run(2000 * MS)?;
+        assert!(host.guests.iter().all(|guest| guest.rounds <= 1));
+        Ok(())
+    }
+
+    #[test]
+    fn what_ends_a_wait_may_come_after_the_turn() -> Result {
+        let [rcs, bcs, vcs] = ENGINES;
+        let one = [waits(rcs, bcs), job(bcs, MS)];
+        let other = [job(vcs, MS)];
+        let mut host = Host::new(true, &[(4, &one), (4, &other)])?;
+        for guest in host.guests.iter_mut() {
+            guest.pause = 40 * MS;
+        }
+        host.run(4000 * MS)?;
+        let [one, other] = &host.guests[..] else {
+            return Err(EINVAL);
+        };
+        assert!(one.rounds > 50);
+        assert!(one.longest < 60 * MS);
+        assert!(other.longest < 60 * MS);
+        Ok(())
+    }
+
+    #[test]
+    fn the_time_is_shared_by_weight() -> Result {
+        let [rcs, ..] = ENGINES;
+        let round = [job(rcs, 2 * MS); 500];
+        let mut host = Host::new(true, &[(4, &round), (8, &round), (16, &round)])?;
+        for guest in host.guests.iter_mut() {
+            guest.pause = 0;
+        }
+        host.run(20_000 * MS)?;
+        let all: u64 = host.guests.iter().map(|guest| guest.time).sum();
+        assert!(all >= 19_900 * MS);
+        for (guest, weight) in host.guests.iter().zip([4, 8, 16]) {
+            let part = guest.time * 1000 / all;
+            assert!(part.abs_diff(weight * 1000 / 28) <= 20);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn who_always_has_something_on_an_engine_does_not_keep_them() -> Result {
+        let [rcs, bcs, _] = ENGINES;
+        let mut hog = KVec::new();
+        for _ in 0..1000 {
+            hog.push(job(rcs, 50 * MS), GFP_KERNEL)?;
+            hog.push(job(bcs, 50 * MS), GFP_KERNEL)?;
+        }
+        let client = [job(rcs, MS)];
+        let mut host = Host::new(true, &[(4, &hog), (4, &client)])?;
+        host.run(20_000 * MS)?;
+        let [_, client] = &host.guests[..] else {
+            return Err(EINVAL);
+        };
+        // What i915 has of it, and what comes to another engine while that runs.
+        assert!(client.longest <= 160 * MS);
+        Ok(())
+    }
+
+    #[test]
+    fn one_that_hangs_keeps_the_others_off_until_it_is_ended() -> Result {
+        let [rcs, bcs, vcs] = ENGINES;
+        let hangs = [waits(rcs, vcs), job(bcs, MS)];
+        let client = [job(bcs, MS)];
+        let mut host = Host::new(true, &[(4, &hangs), (4, &client)])?;
+        host.run(1000 * MS)?;
+        let [hangs, client] = &mut host.guests[..] else {
+            return Err(EINVAL);
+        };
+        // It waits for what never comes, and has had what it wanted besides.
+        assert_eq!(*hangs.ended.get(bcs), 1);
+        let before = client.rounds;
+        hangs.flying.get_mut(rcs).clear();
+        host.order.get_mut(rcs).clear();
+        hangs.round.clear();
+        hangs.submitted = 0;
+        host.ask(rcs)?;
+        host.run(1000 * MS)?;
+        let [_, client] = &host.guests[..] else {
+            return Err(EINVAL);
+        };
+        assert!(client.rounds > before + 400);
+        Ok(())
+    }
+
+    #[test]
+    fn nobody_who_is_alone_waits() -> Result {
+        let [rcs, bcs, vcs] = ENGINES;
+        let round = [job(rcs, MS), job(bcs, MS), job(vcs, MS)];
+        let mut host = Host::new(true, &[(4, &round)])?;
+        if let Some(guest) = host.guests.first_mut() {
+            guest.pause = 0;
+        }
+        host.run(900 * MS)?;
+        let guest = host.guests.first().ok_or(EINVAL)?;
+        assert!(guest.time > 2000 * MS);
+        assert!(host.alarms.iter().all(|(_, alarm)| alarm.is_none()));
+        Ok(())
+    }
+
+    #[test]
+    fn who_is_capped_does_not_keep_the_engines() -> Result {
+        let [rcs, bcs, _] = ENGINES;
+        let one = [job(rcs, MS)];
+        let other = [job(bcs, MS)];
+        let mut host = Host::new(true, &[(4, &one), (4, &other)])?;
+        if let Some(guest) = host.guests.first_mut() {
+            guest.capped = true;
+        }
+        host.run(1000 * MS)?;
+        let [one, other] = &host.guests[..] else {
+            return Err(EINVAL);
+        };
+        assert_eq!(one.time, 0);
+        assert!(other.rounds > 800);
+        Ok(())
+    }
+
+    #[test]
+    fn who_is_no_more_does_not_keep_them_either() -> Result {
+        let [rcs, bcs, _] = ENGINES;
+        let mut gang = Gang::new(Timing::new(1000, 50)?);
+        let mut pool = Pool::new(&HostResources {
+            aperture: 1 << 30,
+            ggtt_total: 4 << 30,
+            fences: 32,
+        });
+        let [conf, ..] = &TYPES;
+        let (one, other) = (pool.take(conf)?, pool.take(conf)?);
+        let wants = |id| Standing {
+            id,
+            flights: 0,
+            wants: true,
+        };
+        gang.join(one, Weight::new(4)?);
+        gang.join(other, Weight::new(4)?);
+        gang.review(0, rcs, &mut [wants(one)], |_| false);
+        assert!(gang.enter(0, rcs, one));
+        gang.review(0, bcs, &mut [wants(other)], |_| false);
+        assert!(!gang.enter(0, bcs, other));
+        gang.forget(one);
+        let verdict = gang.review(0, bcs, &mut [wants(other)], |_| false);
+        assert!(verdict.others.contains(bcs));
+        assert!(gang.enter(0, bcs, other));
+        Ok(())
+    }
+
+    #[test]
+    fn a_cap_is_not_a_matter_of_the_gang() -> Result {
+        let [rcs, ..] = ENGINES;
+        let mut host = Host::new(true, &[(4, &[job(rcs, MS)])])?;
+        let guest = host.guests.first_mut().ok_or(EINVAL)?;
+        guest.capped = true;
+        let id = guest.id;
+        let mut all = [Standing {
+            id,
+            flights: 0,
+            wants: true,
+        }];
+        let gang = host.gang.as_mut().ok_or(EINVAL)?;
+        gang.review(0, rcs, &mut all, |_| true);
+        // It is still to be told when the period of its cap ends.
+        assert!(all.iter().all(|standing| standing.wants));
+        assert!(!gang.enter(0, rcs, id));
+        Ok(())
+    }
+}
