@@ -18,13 +18,12 @@ use gvt_model::addr::{
     PAGE_SIZE, //
 };
 use kernel::{
-    alloc::{
-        flags::GFP_KERNEL_ACCOUNT,
-        Allocator,
-        Vec, //
-    },
+    alloc::flags::GFP_KERNEL_ACCOUNT,
     prelude::*,
-    rbtree::RBTree,
+    rbtree::{
+        RBTree,
+        RBTreeNode, //
+    },
     sync::Arc,
     time::{
         delay::fsleep,
@@ -42,13 +41,14 @@ const MAX_LINGERING: usize = 8192;
 /// pinned again, and stops the whole machine if a guest manages to have it so ten times.
 const PAUSE: Delta = Delta::from_millis(20);
 
-/// Frames of guest memory that have uses, by their number.
+/// Frames of guest memory that are pinned, each in one of these by its number.
 pub(crate) struct Frames {
+    /// Those that have uses.
     used: RBTree<Gfn, Frame>,
-    /// Frames without uses, of which the GPU may still remember the address.
-    stale: KVec<DmaPages<Vgpu>>,
-    /// Those that page tables of contexts led to, which the GPU remembers for longer.
-    lingering: KVVec<DmaPages<Vgpu>>,
+    /// Those without uses, of which the GPU may still remember the address.
+    stale: Waiting,
+    /// Those of them that page tables of contexts led to, which the GPU remembers for longer.
+    lingering: Waiting,
     /// When pages were taken away last, if that may not be long ago.
     paused: Option<Instant<Monotonic>>,
 }
@@ -60,19 +60,42 @@ struct Frame {
     in_tables: bool,
 }
 
+/// Frames without uses, until the GPU has forgotten them.
+struct Waiting {
+    frames: RBTree<Gfn, Frame>,
+    count: usize,
+}
+
+impl Waiting {
+    fn new() -> Self {
+        Self {
+            frames: RBTree::new(),
+            count: 0,
+        }
+    }
+
+    fn add(&mut self, node: RBTreeNode<Gfn, Frame>) {
+        if self.frames.insert(node).is_none() {
+            self.count = self.count.saturating_add(1);
+        }
+    }
+
+    fn take(&mut self, gfn: Gfn) -> Option<RBTreeNode<Gfn, Frame>> {
+        let found = self.frames.find_mut(&gfn)?;
+        self.count = self.count.saturating_sub(1);
+        Some(found.remove_node())
+    }
+}
+
 impl Frames {
     /// None.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM`.
-    pub(crate) fn new() -> Result<Self> {
-        Ok(Self {
+    pub(crate) fn new() -> Self {
+        Self {
             used: RBTree::new(),
-            stale: KVec::with_capacity(MAX_STALE, GFP_KERNEL)?,
-            lingering: KVVec::with_capacity(MAX_STALE, GFP_KERNEL)?,
+            stale: Waiting::new(),
+            lingering: Waiting::new(),
             paused: None,
-        })
+        }
     }
 
     /// Takes a use of a frame, for the GGTT or for page tables, and returns the address that the GPU has
@@ -88,6 +111,13 @@ impl Frames {
         gfn: Gfn,
         in_tables: bool,
     ) -> Result<u64> {
+        if self.used.get(&gfn).is_none() {
+            // It may be pinned and mapped already.
+            let waiting = self.lingering.take(gfn).or_else(|| self.stale.take(gfn));
+            if let Some(node) = waiting {
+                self.used.insert(node);
+            }
+        }
         if let Some(frame) = self.used.get_mut(&gfn) {
             frame.uses = frame.uses.checked_add(1).ok_or(EOVERFLOW)?;
             frame.in_tables |= in_tables;
@@ -155,36 +185,28 @@ impl Frames {
         let Some(mut entry) = self.used.find_mut(&gfn) else {
             return false;
         };
-        let uses = &mut entry.get_mut().uses;
-        *uses = uses.saturating_sub(1);
-        if *uses == 0 {
-            let frame = entry.remove();
-            if frame.in_tables {
-                keep(&mut self.lingering, frame.pages);
+        let frame = entry.get_mut();
+        frame.uses = frame.uses.saturating_sub(1);
+        if frame.uses == 0 {
+            let waiting = if frame.in_tables {
+                &mut self.lingering
             } else {
-                keep(&mut self.stale, frame.pages);
-            }
+                &mut self.stale
+            };
+            waiting.add(entry.remove_node());
         }
-        self.stale.len() >= MAX_STALE || self.many_linger()
-    }
-
-    /// Whether there is room for no more frames that page tables led to.
-    fn many_linger(&mut self) -> bool {
-        let count = self.lingering.len();
-        count >= MAX_LINGERING
-            || count == self.lingering.capacity()
-                && self.lingering.reserve(count, GFP_KERNEL).is_err()
+        self.stale.count >= MAX_STALE || self.lingering.count >= MAX_LINGERING
     }
 
     /// Lets go of frames without uses that only the GGTT led to: the GPU has forgotten what that was.
     pub(crate) fn forget(&mut self) {
-        self.stale.clear();
+        self.stale = Waiting::new();
     }
 
     /// Lets go of all frames without uses: the GPU has forgotten all translations.
     pub(crate) fn forget_all(&mut self) {
         self.forget();
-        self.lingering.clear();
+        self.lingering = Waiting::new();
     }
 
     /// Lets go of all frames: no entry points at any, and the GPU has forgotten where they led, or never will.
@@ -195,19 +217,18 @@ impl Frames {
         }
         self.used = RBTree::new();
         self.forget_all();
-        // It may have grown; if it cannot be moved it stays as it is.
-        let _ = self.lingering.shrink_to(MAX_STALE, GFP_KERNEL);
     }
 
     /// Lets go of all frames without uses, though the GPU does not forget them.
     pub(crate) fn abandon(&mut self) {
-        self.lingering.iter().for_each(lose);
+        let lingering = self.lingering.frames.values();
+        lingering.for_each(|frame| lose(&frame.pages));
         self.forget_all();
     }
 
     /// Whether some frame is not forgotten yet.
     pub(crate) fn wait(&self) -> bool {
-        !self.stale.is_empty() || !self.lingering.is_empty()
+        self.stale.count > 0 || self.lingering.count > 0
     }
 
     /// Whether a frame in `gone` is in use, or some frame is not forgotten yet.
@@ -215,16 +236,6 @@ impl Frames {
         let first = self.used.cursor_lower_bound(&Gfn::new(gone.start));
         let used = first.is_some_and(|cursor| gone.contains(&cursor.current().0.raw()));
         used || self.wait()
-    }
-}
-
-/// Keeps pages until the GPU has forgotten them.
-fn keep<A: Allocator>(list: &mut Vec<DmaPages<Vgpu>, A>, pages: DmaPages<Vgpu>) {
-    // There is room, unless the GPU did not forget what had filled it.
-    if list.reserve(1, GFP_KERNEL).is_ok() {
-        let _ = list.push_within_capacity(pages);
-    } else {
-        lose(&pages);
     }
 }
 

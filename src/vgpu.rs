@@ -283,7 +283,7 @@ impl Vgpu {
         let watcher = Watcher(vfio.clone());
         let resources = Resources {
             tracker: KBox::pin_init(WriteTracker::new(kvm, watcher), GFP_KERNEL)?,
-            frames: Frames::new()?,
+            frames: Frames::new(),
             shadows: Shadows::new(&gpu)?,
             exposed: false,
             vfio: vfio.clone(),
