@@ -564,10 +564,10 @@ impl Dispatcher {
                 let _ = standings.push_within_capacity(member.standing(*paused));
             }
             let together = self.together.as_ref();
-            let turn = together.and_then(|all| all.review(now, self.id, standings, queue));
+            let turn = together.and_then(|all| all.review(self.id, standings, queue));
             match queue.step(now, standings) {
                 Step::Launch(id) => {
-                    if together.is_some_and(|all| !all.enter(now, self.id, id)) {
+                    if together.is_some_and(|all| !all.enter(self.id, id)) {
                         continue;
                     }
                     let mut members = members.iter_mut();

@@ -3,6 +3,7 @@
 //! The engines of a GPU where i915 takes none from what runs on it: they go from one virtual GPU to the next
 //! together.
 
+use crate::display::Clock;
 use gvt_kapi::doorbell::Button;
 use gvt_model::{
     engine::{
@@ -30,6 +31,8 @@ use kernel::{
 /// All of these engines.
 #[pin_data]
 pub(super) struct Together {
+    /// One for all of them, asked with the lock: time must not go back.
+    clock: Clock,
     #[pin]
     state: Mutex<State>,
 }
@@ -51,7 +54,13 @@ impl Together {
             gang: Gang::new(timing),
             buttons: EngineMap::default(),
         };
-        Arc::pin_init(pin_init!(Self { state <- new_mutex!(state) }), GFP_KERNEL)
+        Arc::pin_init(
+            pin_init!(Self {
+                clock: Clock::new(),
+                state <- new_mutex!(state),
+            }),
+            GFP_KERNEL,
+        )
     }
 
     /// One more engine.
@@ -73,13 +82,13 @@ impl Together {
     /// the engine has to ask again.
     pub(super) fn review(
         &self,
-        now: u64,
         engine: EngineId,
         all: &mut [Standing],
         queue: &Queue,
     ) -> Option<u64> {
         let mut state = self.state.lock();
         let is_capped = |id| queue.is_capped(id);
+        let now = self.clock.now();
         let verdict = state.gang.review(now, engine, all, is_capped);
         for other in verdict.others.iter().filter(|other| *other != engine) {
             if let Some(button) = state.buttons.get(other) {
@@ -90,7 +99,8 @@ impl Together {
     }
 
     /// A virtual GPU gives an engine work, if that may be.
-    pub(super) fn enter(&self, now: u64, engine: EngineId, id: VgpuId) -> bool {
-        self.state.lock().gang.enter(now, engine, id)
+    pub(super) fn enter(&self, engine: EngineId, id: VgpuId) -> bool {
+        let mut state = self.state.lock();
+        state.gang.enter(self.clock.now(), engine, id)
     }
 }

@@ -8,8 +8,9 @@
 //! the former had is through. Between them their time is shared by weight, as an engine's is elsewhere.
 //!
 //! What is on an engine when the turn is over may wait for what is yet to come, which would be the next turn's.
-//! So if it does not end, the vGPU gets other engines for more, until all that it had when its turn was over has
-//! ended.
+//! So if nothing ends for a while the vGPU gets the other engines for more, until what it had is through. What came
+//! there meanwhile may wait in its turn; so the same begins again with that, after a longer while each time: what
+//! waits gets what it waits for, whatever that is, and long batches do not keep the engines for ever.
 
 use super::{
     step::Standing,
@@ -28,8 +29,10 @@ use crate::{
     weight::Weight, //
 };
 
-/// After how many nanoseconds without an end to anything what is on the engines may wait for what is not.
+/// After how many nanoseconds without an end to anything what is on the engines may wait for what is not, at first; and how
+/// many times longer it takes each time.
 const STALL: u64 = 10_000_000;
+const GROWTH: u64 = 4;
 /// For how many nanoseconds a vGPU without work counts as one that wants the engines: it may have more soon.
 const ABSENCE: u64 = 10_000_000;
 
@@ -62,8 +65,33 @@ struct Turn {
     charged: u64,
     /// When something of it began or ended last.
     progress: u64,
-    /// What it had when its turn was over, and has not ended since; nothing before.
-    rest: Option<EngineMap<usize>>,
+    /// What has to end before others have the engines; nothing before its turn is over.
+    rest: Option<Rest>,
+}
+
+/// What is left of a turn that is over.
+struct Rest {
+    /// What i915 had then, and has not ended since.
+    flights: EngineMap<usize>,
+    /// After how many nanoseconds that is taken for work which waits for more.
+    patience: u64,
+    /// It is taken for that.
+    stalls: bool,
+}
+
+impl Rest {
+    fn new(own: &Member, patience: u64) -> Self {
+        Self {
+            flights: EngineMap::new(|engine| *own.flights.get(engine)),
+            patience,
+            stalls: false,
+        }
+    }
+
+    /// Whether all of that has ended.
+    fn is_through(&self) -> bool {
+        self.flights.iter().all(|(_, flights)| *flights == 0)
+    }
 }
 
 impl Turn {
@@ -76,16 +104,24 @@ impl Turn {
         }
     }
 
-    /// Whether all that it had when its turn was over has ended.
-    fn is_through(&self) -> bool {
-        let rest = self.rest.as_ref();
-        rest.is_some_and(|rest| rest.iter().all(|(_, flights)| *flights == 0))
+    /// In how many nanoseconds what is left of it is taken for work that waits for more, if it is not already.
+    fn stalls_in(&self, now: u64) -> Option<u64> {
+        let rest = self.rest.as_ref().filter(|rest| !rest.stalls)?;
+        let since = now.saturating_sub(self.progress);
+        Some(rest.patience.saturating_sub(since))
     }
 
-    /// In how many nanoseconds what it has is taken for work that waits for more; nothing if that does not matter.
-    fn stalls_in(&self, now: u64) -> Option<u64> {
-        let since = now.saturating_sub(self.progress);
-        (!self.is_through()).then(|| STALL.saturating_sub(since))
+    /// It is over, and this is what there is of it. Tells if it may have more.
+    fn end(&mut self, now: u64, own: &Member) -> bool {
+        let rest = self.rest.get_or_insert_with(|| Rest::new(own, STALL));
+        if rest.is_through() {
+            *rest = Rest::new(own, rest.patience.saturating_mul(GROWTH));
+        }
+        let stalls = self.stalls_in(now) == Some(0);
+        if let Some(rest) = &mut self.rest {
+            rest.stalls |= stalls;
+        }
+        stalls
     }
 }
 
@@ -145,17 +181,26 @@ impl Gang {
         all: &mut [Standing],
         is_capped: impl Fn(VgpuId) -> bool,
     ) -> Verdict {
-        self.learn(now, engine, all, &is_capped);
-        let others = if self.pass(now) {
-            self.wanted()
-        } else {
-            Engines::NONE
-        };
-        let mut again = None;
+        let comes = self.learn(now, engine, all, &is_capped);
+        let mut others = Engines::NONE;
+        if self.pass(now) {
+            others = self.own_engines(|own, engine| *own.wants.get(engine));
+        }
+        let flies = |own: &Member, engine| *own.flights.get(engine) > 0;
+        if comes {
+            // So that they look as soon as what they have ends.
+            others = others.and(self.own_engines(flies));
+        }
+        // Of the end of what runs only the thread of its vGPU is told, which others need not rely on.
+        let looks = self.own().is_some_and(|own| flies(own, engine)) && self.others_want();
+        let mut again = looks.then_some(self.queue.timing().slice());
         for standing in all.iter_mut().filter(|standing| standing.wants) {
-            if !is_capped(standing.id) && !self.may(now, engine, standing.id) {
+            if !is_capped(standing.id) && !self.may(engine, standing.id) {
                 standing.wants = false;
-                again = again.or(self.stalls_in(now, standing));
+                again = [again, self.stalls_in(now, standing)]
+                    .into_iter()
+                    .flatten()
+                    .min();
             }
         }
         Verdict { others, again }
@@ -163,7 +208,7 @@ impl Gang {
 
     /// A vGPU gives an engine work, if that may be.
     pub fn enter(&mut self, now: u64, engine: EngineId, id: VgpuId) -> bool {
-        if !self.may(now, engine, id) {
+        if !self.may(engine, id) {
             return false;
         }
         if let Some(member) = self.member(id) {
@@ -181,18 +226,20 @@ impl Gang {
         members.find(|member| member.id == Some(id))
     }
 
+    /// Notes what there is for an engine. Tells if somebody wants engines who did not.
     fn learn(
         &mut self,
         now: u64,
         engine: EngineId,
         all: &[Standing],
         is_capped: impl Fn(VgpuId) -> bool,
-    ) {
+    ) -> bool {
         let Self {
             queue,
             members,
             turn,
         } = self;
+        let mut comes = false;
         for member in members.iter_mut() {
             let Some(id) = member.id else {
                 continue;
@@ -200,6 +247,7 @@ impl Gang {
             let standing = all.iter().find(|standing| standing.id == id);
             let flights = standing.map_or(0, |standing| standing.flights);
             let wants = standing.is_some_and(|standing| standing.wants && !is_capped(id));
+            comes |= wants && !member.wants();
             *member.wants.get_mut(engine) = wants;
             let before = core::mem::replace(member.flights.get_mut(engine), flights);
             if member.flies() || member.wants() {
@@ -215,10 +263,11 @@ impl Gang {
             turn.progress = now;
             if let Some(rest) = &mut turn.rest {
                 // What an engine has of a vGPU ends in order.
-                let rest = rest.get_mut(engine);
+                let rest = rest.flights.get_mut(engine);
                 *rest = rest.saturating_sub(before.saturating_sub(flights));
             }
         }
+        comes
     }
 
     /// The engines go to the next one if it is time for that. Tells if somebody may have them who might not before.
@@ -239,28 +288,32 @@ impl Gang {
             let over = other.is_some_and(|other| queue.overtakes_in(other, current.id) == 0);
             let mut own = members.iter().filter(|own| own.id == Some(current.id));
             match own.find(|own| own.flies()) {
-                Some(own) if over => {
-                    let rest = || EngineMap::new(|engine| *own.flights.get(engine));
-                    current.rest.get_or_insert_with(rest);
-                }
-                None if over || !wants(current.id) => *turn = None,
+                Some(own) if over => return current.end(now, own),
+                None if over || !wants(current.id) => {}
                 _ => return current.rest.take().is_some(),
             }
         }
-        if turn.is_none() {
-            *turn = queue.next(wants).map(|id| Turn::new(id, now));
-            return turn.is_some();
-        }
-        false
+        *turn = queue.next(wants).map(|id| Turn::new(id, now));
+        turn.is_some()
     }
 
-    /// The engines that the one whose turn it is has work for.
-    fn wanted(&self) -> Engines {
+    /// The engines for which this holds of the one whose turn it is.
+    fn own_engines(&self, holds: impl Fn(&Member, EngineId) -> bool) -> Engines {
         let Some(own) = self.own() else {
             return Engines::NONE;
         };
-        let wanted = own.wants.iter().filter(|(_, wants)| **wants);
-        wanted.fold(Engines::NONE, |all, (engine, _)| all.with(engine))
+        let mut all = Engines::NONE;
+        for engine in EngineId::ALL.into_iter().filter(|id| holds(own, *id)) {
+            all = all.with(engine);
+        }
+        all
+    }
+
+    /// Whether somebody wants engines whose turn it is not.
+    fn others_want(&self) -> bool {
+        let turn = self.turn.as_ref().map(|turn| turn.id);
+        let mut members = self.members.iter();
+        members.any(|member| member.id != turn && member.wants())
     }
 
     /// The one whose turn it is.
@@ -271,12 +324,13 @@ impl Gang {
     }
 
     /// Whether a vGPU may give an engine work now.
-    fn may(&self, now: u64, engine: EngineId, id: VgpuId) -> bool {
+    fn may(&self, engine: EngineId, id: VgpuId) -> bool {
         let turn = self.turn.as_ref().filter(|turn| turn.id == id);
         turn.is_some_and(|turn| {
             let own = self.own();
             let free = own.is_some_and(|own| *own.flights.get(engine) == 0);
-            turn.rest.is_none() || (free && turn.stalls_in(now) == Some(0))
+            let rest = turn.rest.as_ref();
+            rest.is_none_or(|rest| rest.stalls && free)
         })
     }
 
