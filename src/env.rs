@@ -171,7 +171,13 @@ impl<'a> Env<'a> {
     /// A use of a frame, for the GGTT or for page tables.
     fn take_frame(&mut self, gfn: Gfn, in_tables: bool) -> Result<u64> {
         *self.exposed = true;
-        self.frames.take(self.session, self.gpu, gfn, in_tables)
+        let (session, gpu) = (self.session, self.gpu);
+        let taken = self.frames.take(session, gpu, gfn, in_tables);
+        if taken == Err(ENOMEM) && self.frames.wait() && self.try_forget() {
+            // What waits counts as locked memory of the VMM's, of which there may be no more.
+            return self.frames.take(session, gpu, gfn, in_tables);
+        }
+        taken
     }
 
     /// Has the GPU forget all translations, and lets go of what waited for that. If the GPU does not say

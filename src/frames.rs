@@ -111,17 +111,15 @@ impl Frames {
         gfn: Gfn,
         in_tables: bool,
     ) -> Result<u64> {
-        if self.used.get(&gfn).is_none() {
-            // It may be pinned and mapped already.
-            let waiting = self.lingering.take(gfn).or_else(|| self.stale.take(gfn));
-            if let Some(node) = waiting {
-                self.used.insert(node);
-            }
+        if let Some(address) = self.take_again(gfn, in_tables) {
+            return address;
         }
-        if let Some(frame) = self.used.get_mut(&gfn) {
-            frame.uses = frame.uses.checked_add(1).ok_or(EOVERFLOW)?;
-            frame.in_tables |= in_tables;
-            return Ok(frame.pages.address());
+        let waiting = self.lingering.take(gfn).or_else(|| self.stale.take(gfn));
+        if let Some(node) = waiting {
+            self.used.insert(node);
+            if let Some(address) = self.take_again(gfn, in_tables) {
+                return address;
+            }
         }
         self.wait_out_pause();
         let iova = gfn.raw().checked_mul(PAGE_SIZE).ok_or(EFAULT)?;
@@ -135,6 +133,17 @@ impl Frames {
         self.used
             .try_create_and_insert(gfn, frame, GFP_KERNEL_ACCOUNT)?;
         Ok(address)
+    }
+
+    /// Takes one more use of a frame that has some, or had.
+    fn take_again(&mut self, gfn: Gfn, in_tables: bool) -> Option<Result<u64>> {
+        let frame = self.used.get_mut(&gfn)?;
+        let Some(uses) = frame.uses.checked_add(1) else {
+            return Some(Err(EOVERFLOW));
+        };
+        frame.uses = uses;
+        frame.in_tables |= in_tables;
+        Some(Ok(frame.pages.address()))
     }
 
     /// How many have uses.
@@ -180,22 +189,23 @@ impl Frames {
     }
 
     /// Gives a use back. A frame without uses stays where it is until it is forgotten; true if that should
-    /// be at once, because many wait.
+    /// be at once, because many wait. If the GPU does not forget them it is asked again when there are as many more.
     pub(crate) fn release(&mut self, gfn: Gfn) -> bool {
         let Some(mut entry) = self.used.find_mut(&gfn) else {
             return false;
         };
         let frame = entry.get_mut();
         frame.uses = frame.uses.saturating_sub(1);
-        if frame.uses == 0 {
-            let waiting = if frame.in_tables {
-                &mut self.lingering
-            } else {
-                &mut self.stale
-            };
-            waiting.add(entry.remove_node());
+        if frame.uses > 0 {
+            return false;
         }
-        self.stale.count >= MAX_STALE || self.lingering.count >= MAX_LINGERING
+        let (waiting, most) = if frame.in_tables {
+            (&mut self.lingering, MAX_LINGERING)
+        } else {
+            (&mut self.stale, MAX_STALE)
+        };
+        waiting.add(entry.remove_node());
+        waiting.count.checked_rem(most) == Some(0)
     }
 
     /// Lets go of frames without uses that only the GGTT led to: the GPU has forgotten what that was.
@@ -212,7 +222,7 @@ impl Frames {
     /// Lets go of all frames: no entry points at any, and the GPU has forgotten where they led, or never will.
     pub(crate) fn clear(&mut self, forgotten: bool) {
         if !forgotten {
-            self.used.values().for_each(|frame| lose(&frame.pages));
+            lose(&mut self.used);
             self.abandon();
         }
         self.used = RBTree::new();
@@ -221,8 +231,7 @@ impl Frames {
 
     /// Lets go of all frames without uses, though the GPU does not forget them.
     pub(crate) fn abandon(&mut self) {
-        let lingering = self.lingering.frames.values();
-        lingering.for_each(|frame| lose(&frame.pages));
+        lose(&mut self.lingering.frames);
         self.forget_all();
     }
 
@@ -231,15 +240,19 @@ impl Frames {
         self.stale.count > 0 || self.lingering.count > 0
     }
 
-    /// Whether a frame in `gone` is in use, or some frame is not forgotten yet.
-    pub(crate) fn touch(&self, gone: Range<u64>) -> bool {
-        let first = self.used.cursor_lower_bound(&Gfn::new(gone.start));
-        let used = first.is_some_and(|cursor| gone.contains(&cursor.current().0.raw()));
-        used || self.wait()
+    /// Whether a frame in `gone` is in use, or not forgotten yet.
+    pub(crate) fn touch(&self, gone: &Range<u64>) -> bool {
+        let all = [&self.used, &self.stale.frames, &self.lingering.frames];
+        all.into_iter().any(|frames| {
+            let first = frames.cursor_lower_bound(&Gfn::new(gone.start));
+            first.is_some_and(|cursor| gone.contains(&cursor.current().0.raw()))
+        })
     }
 }
 
-/// Keeps a page from others for ever: the GPU may still reach it.
-fn lose(pages: &DmaPages<Vgpu>) {
-    core::mem::forget(pages.share());
+/// Keeps pages, and their addresses for the GPU, from others for ever: the GPU may still reach them.
+fn lose(frames: &mut RBTree<Gfn, Frame>) {
+    for (_, frame) in frames.iter_mut() {
+        frame.pages.lose();
+    }
 }

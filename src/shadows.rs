@@ -131,7 +131,8 @@ impl Shadows {
         }
     }
 
-    /// Retires a table; true if the GPU should forget those at once, because many are.
+    /// Retires a table; true if the GPU should forget those at once, because many are. If it does not it is asked again when
+    /// as many more are.
     pub(crate) fn retire(&mut self, table: ShadowTable) -> bool {
         let slot = usize::try_from(table.slot).ok();
         if let Some(table) = slot.and_then(|slot| self.tables.get_mut(slot)?.take()) {
@@ -144,7 +145,8 @@ impl Shadows {
         }
         // The numbers have room since they were given out.
         let _ = self.free.push(table.slot, GFP_KERNEL_ACCOUNT);
-        self.retired.len() >= MAX_RETIRED
+        let count = self.retired.len();
+        count > 0 && count.checked_rem(MAX_RETIRED) == Some(0)
     }
 
     /// Keeps tables that were retired, and the scratch ones, from others for ever: the GPU does not forget them.

@@ -143,7 +143,7 @@ impl State {
             return;
         };
         let end = start.saturating_add(length).div_ceil(PAGE_SIZE);
-        if resources.frames.touch(start / PAGE_SIZE..end) {
+        if resources.frames.touch(&(start / PAGE_SIZE..end)) {
             resources.frames.pause();
             self.model.withdraw(
                 start,

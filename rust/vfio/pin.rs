@@ -24,7 +24,8 @@ use kernel::{
 /// # Invariants
 ///
 /// `count` pages from I/O address `iova` on, of which `page` is the first, are pinned through
-/// `session`, and `address` is their mapping for `gpu`; both are undone in [`Drop`] only.
+/// `session`, and `address` is their mapping for `gpu`; both are undone in [`Drop`] only, and the mapping of what is
+/// `lost` not there.
 pub struct DmaPages<T: Operations> {
     session: Arc<Session<T>>,
     gpu: Arc<Gpu>,
@@ -32,6 +33,7 @@ pub struct DmaPages<T: Operations> {
     page: NonNull<bindings::page>,
     address: u64,
     count: u32,
+    lost: bool,
 }
 
 // SAFETY: The page is a pinned one, of which only references are taken.
@@ -90,6 +92,7 @@ impl<T: Operations> DmaPages<T> {
             page,
             address,
             count: 1,
+            lost: false,
         })
     }
 
@@ -149,6 +152,15 @@ impl<T: Operations> DmaPages<T> {
         inside
     }
 
+    /// Keeps the pages, and the address that the GPU uses, from others for ever: the GPU may still use it. Only the
+    /// pin ends when this is dropped.
+    pub fn lose(&mut self) {
+        if !self.lost {
+            core::mem::forget(self.share());
+            self.lost = true;
+        }
+    }
+
     /// The address that the GPU uses.
     pub fn address(&self) -> u64 {
         self.address
@@ -167,8 +179,10 @@ impl<T: Operations> Drop for DmaPages<T> {
         let direction = bindings::dma_data_direction::DMA_BIDIRECTIONAL;
         // CAST: A number of pages fits in an address.
         let size = PAGE_SIZE * self.count as usize;
-        // SAFETY: By the type invariant this is a mapping of that device and of this size.
-        unsafe { bindings::dma_unmap_page_attrs(dev, self.address, size, direction, 0) };
+        if !self.lost {
+            // SAFETY: By the type invariant this is a mapping of that device and of this size.
+            unsafe { bindings::dma_unmap_page_attrs(dev, self.address, size, direction, 0) };
+        }
         // By the type invariant they are pinned.
         drop(Pinned {
             session: &*self.session,
