@@ -145,7 +145,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--l1", type=Path, metavar="SCRIPT", help="run this in L1")
     add("--l2", type=Path, metavar="SCRIPT", help="run this in each guest")
     add("--push", type=Path, metavar="DIR", help="put the content of this directory at /push in L1 and in each guest")
-    add("--timeout", type=_seconds, default=600.0, metavar="S", help="limit for the whole run (default: 600)")
+    add("--timeout", type=_seconds, default=600.0, metavar="S", help="limit for the whole run, times the patience")
     add("--shell", action="store_true", help="an interactive shell in L1, before anything is torn down")
     add("--name", default="run", help="name of the run: logs are in build/vm/NAME (default: run)")
     add("--display", action="store_true", help="L1's i915 drives the display too (otherwise i915.disable_display=1)")

@@ -40,7 +40,7 @@ class Session:
         self._say = say
         self._output = layout.output(request.name)
         self._outcome = Outcome()
-        self._stages = Stages(time.monotonic, say, request.patience, request.timeout)
+        self._stages = Stages(time.monotonic, say, request.patience, request.timeout * request.patience)
         self._guests = [f"L2-{number}" for number in range(1, request.guests + 1)]
         self._finished: set[str] = set()
         self._followers: list[tuple[str, Follower, bool]] = []
