@@ -371,8 +371,8 @@ mod gvt_gang {
         let [_, client] = &host.guests[..] else {
             return Err(EINVAL);
         };
-        // What i915 has of it, and what comes to the other engine while that runs.
-        assert!(client.longest <= 250 * MS);
+        // What comes to one engine while the other one is busy may be waited for, but not for ever.
+        assert!(client.longest <= 700 * MS);
         Ok(())
     }
 

@@ -9,8 +9,9 @@
 //!
 //! What is on an engine when the turn is over may wait for what is yet to come, which would be the next turn's.
 //! So if nothing ends for a while the vGPU gets the other engines for more, until what it had is through. What came
-//! there meanwhile may wait in its turn; so the same begins again with that, after a longer while each time: what
-//! waits gets what it waits for, whatever that is, and long batches do not keep the engines for ever.
+//! there meanwhile may wait in its turn; so the same begins again with that. When that has gone on for long the while
+//! is longer each time: what waits gets what it waits for, whatever that is, and long batches do not keep the engines
+//! for ever.
 
 use super::{
     step::Standing,
@@ -29,10 +30,12 @@ use crate::{
     weight::Weight, //
 };
 
-/// After how many nanoseconds without an end to anything what is on the engines may wait for what is not, at first; and how
-/// many times longer it takes each time.
+/// After how many nanoseconds without an end to anything what is on the engines may wait for what is not.
 const STALL: u64 = 10_000_000;
-const GROWTH: u64 = 4;
+/// For how many nanoseconds after its turn a vGPU can have more so soon; after that it takes twice as long each time.
+const OVERTIME: u64 = 500_000_000;
+/// How long it takes at most: i915 has ended by then what an engine does not get off (`heartbeat_interval_ms`).
+const MAX_STALL: u64 = 10_000_000_000;
 /// For how many nanoseconds a vGPU without work counts as one that wants the engines: it may have more soon.
 const ABSENCE: u64 = 10_000_000;
 
@@ -49,6 +52,10 @@ struct Member {
 }
 
 impl Member {
+    fn flights(&self) -> EngineMap<usize> {
+        EngineMap::new(|engine| *self.flights.get(engine))
+    }
+
     fn flies(&self) -> bool {
         self.flights.iter().any(|(_, flights)| *flights > 0)
     }
@@ -71,6 +78,8 @@ struct Turn {
 
 /// What is left of a turn that is over.
 struct Rest {
+    /// Since when it is over, in nanoseconds.
+    since: u64,
     /// What i915 had then, and has not ended since.
     flights: EngineMap<usize>,
     /// After how many nanoseconds that is taken for work which waits for more.
@@ -80,11 +89,21 @@ struct Rest {
 }
 
 impl Rest {
-    fn new(own: &Member, patience: u64) -> Self {
+    fn new(own: &Member, now: u64) -> Self {
         Self {
-            flights: EngineMap::new(|engine| *own.flights.get(engine)),
-            patience,
+            since: now,
+            flights: own.flights(),
+            patience: STALL,
             stalls: false,
+        }
+    }
+
+    /// The same begins again with what there is now.
+    fn again(&mut self, own: &Member, now: u64) {
+        self.flights = own.flights();
+        self.stalls = false;
+        if now.saturating_sub(self.since) > OVERTIME {
+            self.patience = self.patience.saturating_mul(2).min(MAX_STALL);
         }
     }
 
@@ -113,9 +132,9 @@ impl Turn {
 
     /// It is over, and this is what there is of it. Tells if it may have more.
     fn end(&mut self, now: u64, own: &Member) -> bool {
-        let rest = self.rest.get_or_insert_with(|| Rest::new(own, STALL));
+        let rest = self.rest.get_or_insert_with(|| Rest::new(own, now));
         if rest.is_through() {
-            *rest = Rest::new(own, rest.patience.saturating_mul(GROWTH));
+            rest.again(own, now);
         }
         let stalls = self.stalls_in(now) == Some(0);
         if let Some(rest) = &mut self.rest {

@@ -131,6 +131,15 @@ impl Host {
         self.settle();
     }
 
+    /// Whether an engine has a batch that does not wait.
+    fn runs(&self) -> bool {
+        let runs = |guest: &Guest, engine: usize| {
+            let job = guest.flying[engine].front();
+            job.is_some_and(|job| job.after.is_none_or(|(other, count)| guest.ended[other] >= count))
+        };
+        self.guests.iter().any(|guest| (0..ENGINES).any(|engine| runs(guest, engine)))
+    }
+
     fn is_idle(&self) -> bool {
         self.guests.iter().all(|guest| guest.submitted == guest.ended)
     }
@@ -138,9 +147,9 @@ impl Host {
 
 fuzz_target!(|script: &[u8]| {
     let mut source = Source::new(script);
-    let timing = Timing::new(100 + source.word() % 20_000, 50).expect("a timing");
+    let timing = Timing::new(5_000 + source.word() % 20_000, 50).expect("a timing");
     let mut host = Host::new(timing);
-    let mut work = 0;
+    let mut steps = 1000;
     while !source.is_empty() {
         let (what, number) = (source.byte(), usize::from(source.byte()));
         let (guest, engine, other) = (number % GUESTS, number / GUESTS % ENGINES, number / GUESTS / ENGINES % ENGINES);
@@ -163,7 +172,8 @@ fuzz_target!(|script: &[u8]| {
             }
             _ => (0..length / TICK).for_each(|_| host.tick()),
         }
-        work += 2 * length + 2 * TICK;
+        // So long as it runs, or until it is given up that it runs by itself: for ten seconds, looking each slice.
+        steps += 2 * length / TICK + 2 * 2000;
         host.settle();
     }
     for guest in &mut host.guests {
@@ -171,11 +181,15 @@ fuzz_target!(|script: &[u8]| {
     }
     host.asked.extend(0..ENGINES);
     host.settle();
-    // Each batch may be taken for one that waits, for longer each time, but not for longer than what is before it takes.
-    let ticks = (4 * work / TICK).saturating_mul(3) + 1000;
-    for _ in 0..ticks {
+    // Each batch runs, and where none can an engine knows when to look: then more is there that runs.
+    for _ in 0..steps {
         if host.is_idle() {
             return;
+        }
+        if !host.runs() {
+            let next = host.alarms.iter().flatten().min();
+            let next = *next.expect("nothing runs, there is work, and nobody looks when there is more");
+            host.now = host.now.max(next.saturating_sub(TICK));
         }
         host.tick();
     }
