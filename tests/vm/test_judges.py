@@ -9,8 +9,8 @@ from pathlib import Path
 from rig import isolation, types
 
 
-def pages(client: str, lrca: str, read: list[list[int]], write: list[list[int]]) -> str:
-    return json.dumps({"event": "pages", "client": client, "lrca": lrca, "read": read, "write": write})
+def pages(client: str, lrca: str, read: list[list[int]], write: list[list[int]], at: int = 50) -> str:
+    return json.dumps({"us": at, "event": "pages", "client": client, "lrca": lrca, "read": read, "write": write})
 
 
 class Types(unittest.TestCase):
@@ -35,7 +35,9 @@ class Isolation(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             output = Path(folder)
             (output / "audit.jsonl").write_text("\n".join(lines))
-            (output / "guest-pages.json").write_text(json.dumps({"1": [[10, 19]], "2": [[20, 29], [40, 49]]}))
+            moved = [[60, 61, 0, 20], [60, 61, 40, 90], [63, 63, 0, 90]]
+            owners = {"1": [[10, 19, 0, 90], *moved], "2": [[20, 29, 0, 60], [40, 49, 0, 60]]}
+            (output / "guest-pages.json").write_text(json.dumps(owners))
             return [verdict.split(" ")[0] for _, _, verdict in isolation.judge(output, 2)]
 
     def test_each_to_its_own(self) -> None:
@@ -45,6 +47,13 @@ class Isolation(unittest.TestCase):
     def test_a_context_in_two_guests_fails_even_over_several_lines(self) -> None:
         lines = [pages("bcs0", "0x1000", [[19, 19]], []), pages("bcs0", "0x1000", [], [[20, 20]])]
         self.assertIn("FAIL", self.judge(*lines))
+
+    def test_what_was_a_guests_before_and_afterwards_is_the_hosts(self) -> None:
+        own = [pages("rcs0", "0x1000", [[15, 15]], []), pages("rcs0", "0x2000", [[45, 45]], [])]
+        for at, verdicts in ((30, ["PASS", "PASS"]), (50, ["FAIL", "PASS", "PASS"]), (95, ["PASS", "PASS"])):
+            self.assertEqual(self.judge(*own, pages("rcs0", "0x2000", [[60, 60]], [], at)), verdicts)
+        # The second guest ended before the first.
+        self.assertEqual(self.judge(*own, pages("rcs0", "0x1000", [[20, 20]], [], 70)), ["PASS", "PASS"])
 
     def test_a_guest_that_did_nothing_proves_nothing(self) -> None:
         self.assertEqual(self.judge(pages("rcs0", "0x1000", [[10, 10]], [])), ["PASS", "FAIL"])

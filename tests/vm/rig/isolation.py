@@ -5,18 +5,20 @@ import json
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 
-Ranges = list[list[int]]
+# The memory of a guest: first and last frame, and since and until when it surely was that, in microseconds.
+Periods = list[list[int]]
 
 
 @dataclass
 class Touched:
-    """The page frames that one context of one engine touched."""
+    """The page frames that one context of one engine touched, and when that was told."""
 
     client: str
     lrca: str
-    pages: set[int] = field(default_factory=set)
+    pages: dict[int, list[int]] = field(default_factory=dict)
 
 
 def contexts(audit: Iterable[str]) -> list[Touched]:
@@ -29,14 +31,29 @@ def contexts(audit: Iterable[str]) -> list[Touched]:
         key = (event["client"], event["lrca"])
         pages = found.setdefault(key, Touched(*key)).pages
         for first, last in [*event["read"], *event["write"]]:
-            pages.update(range(first, last + 1))
+            for page in range(first, last + 1):
+                pages.setdefault(page, []).append(event["us"])
     return list(found.values())
 
 
-def within(page: int, ranges: Ranges) -> bool:
-    """Whether a frame lies in sorted ranges."""
-    place = bisect_right(ranges, page, key=lambda edge: edge[0])
-    return place > 0 and page <= ranges[place - 1][1]
+class Memory:
+    """What was a guest's memory when."""
+
+    def __init__(self, periods: Periods) -> None:
+        """As the script `pages` tells."""
+        self._periods = sorted(periods)
+        # The highest frame of all periods up to each: a later one may begin before an earlier one ends.
+        self._reach = list(accumulate((last for _, last, _, _ in self._periods), max))
+
+    def had(self, page: int, times: list[int]) -> bool:
+        """Whether a frame was the guest's at one of these times."""
+        place = bisect_right(self._periods, page, key=lambda period: period[0]) - 1
+        while place >= 0 and page <= self._reach[place]:
+            _, last, since, until = self._periods[place]
+            if page <= last and any(since <= at <= until for at in times):
+                return True
+            place -= 1
+        return False
 
 
 def judge(output: Path, guests: int) -> list[tuple[str, str, str]]:
@@ -45,7 +62,7 @@ def judge(output: Path, guests: int) -> list[tuple[str, str, str]]:
     if not audit.is_file() or not memory.is_file():
         missing = audit if not audit.is_file() else memory
         return [("", "isolation", f"FAIL {missing.name} is missing")]
-    owners: dict[str, Ranges] = json.loads(memory.read_text())
+    owners = {guest: Memory(periods) for guest, periods in json.loads(memory.read_text()).items()}
     touched: dict[str, set[int]] = {guest: set() for guest in owners}
     users: dict[str, int] = dict.fromkeys(owners, 0)
     rows = []
@@ -53,8 +70,8 @@ def judge(output: Path, guests: int) -> list[tuple[str, str, str]]:
         for context in contexts(lines):
             mine = {
                 guest: hit
-                for guest, ranges in owners.items()
-                if (hit := {page for page in context.pages if within(page, ranges)})
+                for guest, owner in owners.items()
+                if (hit := {page for page, times in context.pages.items() if owner.had(page, times)})
             }
             for guest, hit in mine.items():
                 touched[guest] |= hit

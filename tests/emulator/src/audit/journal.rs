@@ -83,11 +83,16 @@ impl Journal {
         Ok(())
     }
 
+    /// Microseconds since the device came to be.
+    pub fn time(&self) -> u64 {
+        self.origin.elapsed().as_micros() as u64
+    }
+
     /// Writes a line of a kind that is rare by nature.
     pub fn write(&self, event: &Event) {
         // Each line goes out whole and at once: the file is complete even if the process is killed.
         let Some(file) = &mut *self.file.lock() else { return };
-        let line = Line { us: self.origin.elapsed().as_micros() as u64, event };
+        let line = Line { us: self.time(), event };
         let result = serde_json::to_vec(&line).map_err(std::io::Error::from).and_then(|mut text| {
             text.push(b'\n');
             file.write_all(&text)

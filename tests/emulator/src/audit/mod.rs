@@ -249,6 +249,11 @@ impl Auditor {
         self.journal.write_repeatable(&event);
     }
 
+    /// Microseconds since the device came to be, as lines of the audit file have them.
+    pub fn time(&self) -> u64 {
+        self.journal.time()
+    }
+
     /// Reports what a context touched that was not reported before; engines call this when they switch it out.
     pub fn switch_out(&self, client: Client) {
         if !self.is_armed() || !self.reporting.load(Ordering::Relaxed) {

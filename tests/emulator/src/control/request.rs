@@ -34,6 +34,8 @@ pub enum Request {
     Statistics,
     /// Sets all counters to 0.
     ResetStatistics,
+    /// What `us` would be in a line of the audit file now.
+    Time,
     /// Values of `count` registers from offset `first` on. Reading them has no side effect and is not counted.
     Registers {
         /// Offset in BAR0.
@@ -155,6 +157,7 @@ impl Request {
         match self {
             Request::Statistics => return serde_json::to_value(gpu.stats.snapshot(gpu)).map_err(|e| e.to_string()),
             Request::ResetStatistics => gpu.stats.reset(gpu),
+            Request::Time => return Ok(json!(gpu.auditor.time())),
             Request::Registers { first, count } => return dump::registers(gpu, first, count),
             Request::Engines => return Ok(dump::engines(gpu)),
             Request::Ggtt { first, count } => return Ok(dump::ggtt(gpu, first.0, count.map(|count| count.0))),

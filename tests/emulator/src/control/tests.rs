@@ -70,6 +70,8 @@ fn counters_are_shown_and_reset() {
     rig.gpu.stats.mmio(0x2030, true);
     let counts = client.ok(json!({"request": "statistics"}));
     assert_eq!(counts["mmio"]["writes"]["registers"], json!({"0x2030": 1}));
+    let time = client.ok(json!({"request": "time"})).as_u64().unwrap();
+    assert!(client.ok(json!({"request": "time"})).as_u64().unwrap() >= time);
     client.ok(json!({"request": "reset-statistics"}));
     assert_eq!(client.ok(json!({"request": "statistics"}))["mmio"]["writes"]["total"], 0);
 }
