@@ -245,7 +245,7 @@ impl Gang {
         members.find(|member| member.id == Some(id))
     }
 
-    /// Notes what there is for an engine. Tells if somebody wants engines who did not.
+    /// Notes what there is for an engine. Tells if somebody wants engines who did not, and whose turn it is not.
     fn learn(
         &mut self,
         now: u64,
@@ -266,7 +266,8 @@ impl Gang {
             let standing = all.iter().find(|standing| standing.id == id);
             let flights = standing.map_or(0, |standing| standing.flights);
             let wants = standing.is_some_and(|standing| standing.wants && !is_capped(id));
-            comes |= wants && !member.wants();
+            let has_turn = turn.as_ref().is_some_and(|turn| turn.id == id);
+            comes |= wants && !member.wants() && !has_turn;
             *member.wants.get_mut(engine) = wants;
             let before = core::mem::replace(member.flights.get_mut(engine), flights);
             if member.flies() || member.wants() {
