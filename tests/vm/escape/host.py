@@ -37,11 +37,7 @@ class Gpu:
 
     def ask(self, request: str, **fields: object) -> object:
         """The answer to a request."""
-        self._file.write(json.dumps({"request": request, **fields}).encode() + b"\n")
-        line = b""
-        while not line.endswith(b"\n"):
-            line += self._file.read(1 << 16) or b""
-        return json.loads(line)["ok"]
+        return pages.ask(self._file, request, **fields)
 
     def runs(self, first: int = 0, count: int | None = None) -> Iterator[tuple[int, int, int, int]]:
         """Present entries of the graphics memory among so many: number, how many, frame of the first, and step."""
