@@ -5,7 +5,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from rig.dmesg import Finding, Record, Scanner, as_dmesg, read_console, read_kmsg, without, without_duplicates
+from rig.dmesg import Finding, Record, Scanner, as_dmesg, last_words, read_console, read_kmsg, without, without_duplicates
 
 WARN = """------------[ cut here ]------------
 WARNING: drivers/gpu/drm/i915/gvt/gtt.c:12 at ppgtt_free+0x12/0x40 [kvmgt], CPU#1: qemu/77
@@ -167,6 +167,14 @@ class Files(unittest.TestCase):
     def test_console(self) -> None:
         self.path.write_bytes(b"SeaBIOS\r\n[    1.234567] WARNING: x\r\n[    1.3][    T1] BUG: y\r\n")
         self.assertEqual([record.text for record in read_console(self.path)], ["SeaBIOS", "WARNING: x", "BUG: y", ""])
+
+    def test_the_last_words_are_those_of_a_panic_if_there_was_one(self) -> None:
+        self.path.write_bytes(b"[    0.1] apic: no timer\r\n[    0.2] Kernel panic - not syncing: x\r\n[    0.3] Rebooting\r\n\r\n")
+        self.assertEqual(last_words(self.path), "Kernel panic - not syncing: x")
+        self.path.write_bytes(b"[    0.1] one\r\n[    0.2] two\r\n\r\n")
+        self.assertEqual(last_words(self.path), "two")
+        self.path.write_bytes(b"")
+        self.assertEqual(last_words(self.path), "nothing at all")
 
     def test_a_missing_file_is_an_empty_log(self) -> None:
         self.assertEqual(read_kmsg(self.path), [])

@@ -53,6 +53,7 @@ _TRACE_RE = re.compile(
     r"|irq event stamp|hardirqs|softirqs|stack backtrace|but task|which lock|the existing|other info|\*\*\* DEADLOCK"
     r"|\S+/\d+ is trying to acquire lock:|[0-9a-f]{16} \(|-> #\d+ \(|\d+ locks? held|locks held by|rcu_scheduler_active|\d+\.\d+\S* #\d+ |\S+:\d+ suspicious rcu_dereference|-{20,}$|$)"
 )
+_PANIC = "Kernel panic"
 _CUT_RE = re.compile(r"^-+\[ cut here")
 _PLACE_RE = re.compile(r"^(?:WARNING: |kernel BUG at )")
 _END_RE = re.compile(r"^-+\[ end (trace|Kernel panic)")
@@ -160,6 +161,13 @@ def read_kmsg(path: Path) -> list[Record]:
 def read_console(path: Path) -> list[Record]:
     """The lines of a serial console; they carry no level."""
     return [Record(_INFO_LEVEL, _PREFIX_RE.sub("", line)) for line in _lines(path)]
+
+
+def last_words(console: Path) -> str:
+    """Why a machine ended, as far as its console knows: the line of its panic, or else the last one."""
+    lines = [record.text.strip() for record in read_console(console) if record.text.strip()]
+    panics = [line for line in lines if line.startswith(_PANIC)]
+    return (panics or lines[-1:] or ["nothing at all"])[0]
 
 
 def without(records: Iterable[Record], known: Iterable[Record]) -> list[Record]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from . import qemu
 from .cli import Request
-from .dmesg import Finding, Scanner, as_dmesg, read_console, read_kmsg, without, without_duplicates
+from .dmesg import Finding, Scanner, as_dmesg, last_words, read_console, read_kmsg, without, without_duplicates
 from .errors import RigError, UsageError
 from .events import Event, parse_event
 from .follow import Follower
@@ -173,7 +173,9 @@ class Session:
             self._check_stall(sockets)
             time.sleep(_POLL)
         if "L1" not in self._finished:
-            raise RigError(f"L1 ended early, QEMU with {machine.status}, in {self._where('L1')}: see l1.log and qemu.log")
+            words = last_words(self._output / "l1.log")
+            where = f"QEMU with {machine.status}, in {self._where('L1')}"
+            raise RigError(f"L1 ended early, {where}; its last words: {words}; see l1.log and qemu.log")
         self._stages.leave("L1")
 
     def _check_stall(self, sockets: qemu.Sockets | None = None) -> None:
@@ -275,7 +277,9 @@ class Session:
             findings += self._scan(scanner, guest, stem)
             self._unpack(stem)
             if not outcome.failures and guest not in self._finished:
-                outcome.failures.append(f"{guest}: ended early in {self._where(guest)}: see {stem.name}.log and {stem.name}.qemu")
+                words = f"its last words: {last_words(stem.with_suffix('.log'))}"
+                where = f"see {stem.name}.log and {stem.name}.qemu"
+                outcome.failures.append(f"{guest}: ended early in {self._where(guest)}; {words}; {where}")
         outcome.findings = without_duplicates(findings)
         for lane, script in [("L1", request.l1), *((guest, request.l2) for guest in self._guests)]:
             if script and lane not in outcome.exits and not outcome.failures:
