@@ -137,6 +137,9 @@ class Clock(unittest.TestCase):
         self.assertEqual(qemu.tsc_option("flags\t\t: fpu constant_tsc\ncpu MHz\t\t: 800.000\n"), [])
         self.assertEqual(qemu.tsc_option(""), [])
 
+    def test_a_host_that_pauses_does_not_end_the_boot(self) -> None:
+        self.assertIn("no_timer_check", qemu.l1_kernel_line(parse(["--driver", "none"])).split())
+
 
 class Watchdog(unittest.TestCase):
     def setUp(self) -> None:
