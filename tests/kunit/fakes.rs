@@ -144,15 +144,27 @@ impl HostConfig {
     }
 }
 
-/// The identifier of the first vGPU.
-pub(crate) fn first_id() -> Result<VgpuId> {
-    let host = HostResources {
+/// The identifiers of the first vGPUs.
+#[inline(never)]
+pub(crate) fn ids() -> Result<[VgpuId; 4]> {
+    let mut pool = Pool::new(&HostResources {
         aperture: 1024 * MB,
         ggtt_total: 4096 * MB,
         fences: 32,
-    };
+    });
     let [conf, ..] = &TYPES;
-    Ok(Pool::new(&host).take(conf)?)
+    Ok([
+        pool.take(conf)?,
+        pool.take(conf)?,
+        pool.take(conf)?,
+        pool.take(conf)?,
+    ])
+}
+
+/// The identifier of the first vGPU.
+pub(crate) fn first_id() -> Result<VgpuId> {
+    let [first, ..] = ids()?;
+    Ok(first)
 }
 
 /// What a vGPU is made from, with low memory at 64 MB and high memory at 1 GB.

@@ -7,6 +7,7 @@ use kernel::prelude::*;
 #[kunit_tests(gvt_gang)]
 mod gvt_gang {
     use super::*;
+    use crate::fakes::ids;
     use gvt_model::{
         engine::{
             EngineId,
@@ -20,12 +21,7 @@ mod gvt_gang {
             },
             Timing, //
         },
-        types::{
-            HostResources,
-            Pool,
-            VgpuId,
-            TYPES, //
-        },
+        types::VgpuId,
         weight::Weight,
     };
 
@@ -66,6 +62,29 @@ mod gvt_gang {
     }
 
     impl Guest {
+        /// One that submits this over and over.
+        #[inline(never)]
+        fn new(id: VgpuId, jobs: &[Job]) -> Result<KBox<Self>> {
+            let mut round = KVec::new();
+            round.extend_from_slice(jobs, GFP_KERNEL)?;
+            let guest = Self {
+                id,
+                submitted: round.len(),
+                round,
+                pause: MS,
+                at: 0,
+                waiting: EngineMap::new(|_| KVec::new()),
+                flying: EngineMap::new(|_| KVec::new()),
+                ended: EngineMap::default(),
+                rounds: 0,
+                began: 0,
+                longest: 0,
+                time: 0,
+                capped: false,
+            };
+            Ok(KBox::new(guest, GFP_KERNEL)?)
+        }
+
         fn is_through(&self) -> bool {
             let count = |jobs: &EngineMap<KVec<Job>>| -> usize {
                 jobs.iter().map(|(_, jobs)| jobs.len()).sum()
@@ -97,57 +116,45 @@ mod gvt_gang {
     }
 
     /// A GPU whose engines run one batch after the other.
+    ///
+    /// It is big, as are the gang and a guest: where they are made must not be inlined, or whoever makes them has more on
+    /// its stack than the kernel lets a function have.
     struct Host {
-        gang: Option<Gang>,
-        guests: KVec<Guest>,
+        gang: Option<KBox<Gang>>,
+        guests: KVec<KBox<Guest>>,
         /// Whose batches each engine has, in the order in which it runs them.
         order: EngineMap<KVec<VgpuId>>,
         alarms: EngineMap<Option<u64>>,
         now: u64,
     }
 
+    #[inline(never)]
+    fn a_gang() -> Result<KBox<Gang>> {
+        Ok(KBox::new(Gang::new(Timing::new(1000, 50)?), GFP_KERNEL)?)
+    }
+
     impl Host {
         /// Guests of these weights, with what each submits in a round. Without a gang each engine has whoever comes.
-        fn new(gang: bool, guests: &[(u16, &[Job])]) -> Result<Self> {
-            let mut gang = gang.then_some(Gang::new(Timing::new(1000, 50)?));
-            let mut pool = Pool::new(&HostResources {
-                aperture: 1 << 30,
-                ggtt_total: 4 << 30,
-                fences: 32,
-            });
-            let [conf, ..] = &TYPES;
+        #[inline(never)]
+        fn new(gang: bool, guests: &[(u16, &[Job])]) -> Result<KBox<Self>> {
+            let mut gang = if gang { Some(a_gang()?) } else { None };
+            let ids = ids()?;
+            assert!(guests.len() <= ids.len());
             let mut all = KVec::new();
-            for (weight, jobs) in guests {
-                let id = pool.take(conf)?;
+            for ((weight, jobs), id) in guests.iter().zip(ids) {
                 if let Some(gang) = &mut gang {
                     gang.join(id, Weight::new(*weight)?);
                 }
-                let mut round = KVec::new();
-                round.extend_from_slice(jobs, GFP_KERNEL)?;
-                let guest = Guest {
-                    id,
-                    submitted: round.len(),
-                    round,
-                    pause: MS,
-                    at: 0,
-                    waiting: EngineMap::new(|_| KVec::new()),
-                    flying: EngineMap::new(|_| KVec::new()),
-                    ended: EngineMap::default(),
-                    rounds: 0,
-                    began: 0,
-                    longest: 0,
-                    time: 0,
-                    capped: false,
-                };
-                all.push(guest, GFP_KERNEL)?;
+                all.push(Guest::new(id, jobs)?, GFP_KERNEL)?;
             }
-            Ok(Self {
+            let host = Self {
                 gang,
                 guests: all,
                 order: EngineMap::new(|_| KVec::new()),
                 alarms: EngineMap::default(),
                 now: 0,
-            })
+            };
+            Ok(KBox::new(host, GFP_KERNEL)?)
         }
 
         /// An engine looks what it can have.
@@ -206,7 +213,8 @@ mod gvt_gang {
 
         /// Nobody's batch is on an engine while somebody else's is on another one.
         fn assert_one_at_a_time(&self) {
-            let flies = |guest: &&Guest| guest.flying.iter().any(|(_, jobs)| !jobs.is_empty());
+            let flies =
+                |guest: &&KBox<Guest>| guest.flying.iter().any(|(_, jobs)| !jobs.is_empty());
             assert!(self.guests.iter().filter(flies).count() <= 1);
         }
 
@@ -230,7 +238,7 @@ mod gvt_gang {
                 let mut guests = self.guests.iter_mut();
                 let guest = guests.find(|guest| guest.id == on).ok_or(EINVAL)?;
                 guest.time += TICK;
-                let Guest { flying, ended, .. } = guest;
+                let Guest { flying, ended, .. } = &mut **guest;
                 let jobs = flying.get_mut(engine);
                 let job = jobs.first_mut().ok_or(EINVAL)?;
                 if (job.after).is_some_and(|(other, number)| *ended.get(other) < number) {
@@ -342,7 +350,10 @@ mod gvt_gang {
     #[test]
     fn the_time_is_shared_by_weight() -> Result {
         let [rcs, ..] = ENGINES;
-        let round = [job(rcs, 2 * MS); 500];
+        let mut round = KVec::new();
+        for _ in 0..500 {
+            round.push(job(rcs, 2 * MS), GFP_KERNEL)?;
+        }
         let mut host = Host::new(true, &[(4, &round), (8, &round), (16, &round)])?;
         for guest in host.guests.iter_mut() {
             guest.pause = 0;
@@ -390,9 +401,9 @@ mod gvt_gang {
         assert_eq!(*hangs.ended.get(bcs), 1);
         let before = client.rounds;
         hangs.flying.get_mut(rcs).clear();
-        host.order.get_mut(rcs).clear();
         hangs.round.clear();
         hangs.submitted = 0;
+        host.order.get_mut(rcs).clear();
         host.ask(rcs)?;
         host.run(1000 * MS)?;
         let [_, client] = &host.guests[..] else {

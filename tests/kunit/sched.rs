@@ -7,18 +7,14 @@ use kernel::prelude::*;
 #[kunit_tests(gvt_sched)]
 mod gvt_sched {
     use super::*;
+    use crate::fakes::ids;
     use gvt_model::{
         cap::Cap,
         sched::{
             Queue,
             Timing, //
         },
-        types::{
-            HostResources,
-            Pool,
-            VgpuId,
-            TYPES, //
-        },
+        types::VgpuId,
         weight::Weight,
     };
 
@@ -26,21 +22,6 @@ mod gvt_sched {
 
     fn timing() -> Result<Timing> {
         Timing::new(1000, 50)
-    }
-
-    fn ids() -> Result<[VgpuId; 4]> {
-        let mut pool = Pool::new(&HostResources {
-            aperture: 1 << 30,
-            ggtt_total: 4 << 30,
-            fences: 32,
-        });
-        let [conf, ..] = &TYPES;
-        Ok([
-            pool.take(conf)?,
-            pool.take(conf)?,
-            pool.take(conf)?,
-            pool.take(conf)?,
-        ])
     }
 
     /// All of them, with these weights.

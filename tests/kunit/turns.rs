@@ -7,6 +7,7 @@ use kernel::prelude::*;
 #[kunit_tests(gvt_turns)]
 mod gvt_turns {
     use super::*;
+    use crate::fakes::ids;
     use gvt_model::{
         cap::Cap,
         sched::{
@@ -18,12 +19,7 @@ mod gvt_turns {
             Queue,
             Timing, //
         },
-        types::{
-            HostResources,
-            Pool,
-            VgpuId,
-            TYPES, //
-        },
+        types::VgpuId,
         weight::Weight,
     };
 
@@ -73,14 +69,9 @@ mod gvt_turns {
                 slice: 0,
                 on: None,
             };
-            let mut pool = Pool::new(&HostResources {
-                aperture: 1 << 30,
-                ggtt_total: 4 << 30,
-                fences: 32,
-            });
-            let [conf, ..] = &TYPES;
-            for (weight, batch, period) in guests {
-                let id = pool.take(conf)?;
+            let ids = ids()?;
+            assert!(guests.len() <= ids.len());
+            for ((weight, batch, period), id) in guests.iter().zip(ids) {
                 this.queue.join(id, Weight::new(*weight)?, Cap::NONE);
                 let guest = Guest {
                     id,
