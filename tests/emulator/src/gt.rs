@@ -5,6 +5,7 @@
 
 use std::iter;
 
+use crate::engine::Engine;
 use crate::gpu::Gpu;
 use crate::platform::{Gen, Platform};
 
@@ -68,7 +69,11 @@ impl Gt {
     pub fn read(&self, gpu: &Gpu, offset: u32) -> u32 {
         match offset {
             GFX_FLSH_CNTL => 0,
-            _ if TLB_REGISTERS.contains(&offset) => 0,
+            // It is done at once, or not at all.
+            _ if TLB_REGISTERS.contains(&offset) => match asked(gpu, offset) {
+                Some(engine) if engine.faults.keeps_translations() => gpu.bar0.load(offset),
+                _ => 0,
+            },
             _ => gpu.bar0.load(offset),
         }
     }
@@ -83,8 +88,10 @@ impl Gt {
             GFX_FLSH_CNTL => gpu.invalidate_ggtt(),
             PCODE_MAILBOX => mailbox(gpu, value),
             _ => {
-                if value & 1 != 0 {
-                    if let Some(engine) = gpu.engines.iter().find(|engine| engine.id.tlb_register() == offset) {
+                if let Some(engine) = asked(gpu, offset).filter(|_| value & 1 != 0) {
+                    let keeps = engine.faults.keeps_translations();
+                    gpu.bar0.store(offset, keeps.into());
+                    if !keeps {
                         engine.invalidate_tlb();
                     }
                 }
@@ -97,6 +104,11 @@ impl Default for Gt {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// The engine whose TLB a register asks to forget.
+fn asked(gpu: &Gpu, register: u32) -> Option<&Engine> {
+    gpu.engines.iter().find(|engine| engine.id.tlb_register() == register)
 }
 
 /// A masked request register whose acknowledge follows at once: the domain never sleeps.
@@ -156,6 +168,7 @@ fn mailbox(gpu: &Gpu, request: u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::EngineFault;
     use crate::gpu::Config;
 
     fn gpu(platform: &str) -> Gpu {
@@ -201,5 +214,23 @@ mod tests {
             assert_eq!(gpu.mmio_read(offset), 0, "{offset:#x}");
         }
         assert_ne!(gpu.ggtt_epoch(), epoch);
+    }
+
+    #[test]
+    fn an_engine_that_keeps_its_translations_does_not_say_that_it_has_forgotten_them() {
+        let gpu = gpu("skl");
+        let [first, second, ..] = &gpu.engines[..] else { panic!("a GPU has engines") };
+        first.inject(EngineFault::KeepTranslations);
+        for (engine, answer) in [(first, 1), (second, 0)] {
+            // It is not the one of power-on that is meant.
+            engine.takes_invalidation();
+            gpu.mmio_write(engine.id.tlb_register(), 1);
+            assert_eq!(gpu.mmio_read(engine.id.tlb_register()), answer);
+            assert_eq!(engine.takes_invalidation(), answer == 0);
+        }
+        first.faults.clear();
+        assert_eq!(gpu.mmio_read(first.id.tlb_register()), 0);
+        gpu.mmio_write(first.id.tlb_register(), 1);
+        assert!(first.takes_invalidation());
     }
 }

@@ -65,6 +65,7 @@ pub(super) fn engines(gpu: &Gpu) -> Value {
             "active": gpu.mmio_read(engine.id.base() + regs::RING_EXECLIST_STATUS_LO) != 0,
             "hung": engine.is_hung(),
             "hang_armed": engine.faults.hang_is_armed(),
+            "keeps_translations": engine.faults.keeps_translations(),
             "completion_delay_us": engine.faults.completion_delay().as_micros() as u64,
             "registers": registers,
         });

@@ -95,6 +95,11 @@ pub enum Request {
         /// For how long, in microseconds; 0 ends it.
         us: u64,
     },
+    /// Lets an engine keep what is in its TLB: it does not answer registers that ask it to forget.
+    KeepTranslations {
+        /// Its name.
+        engine: String,
+    },
     /// Loses the next interrupt messages.
     DropInterrupts {
         /// How many.
@@ -182,6 +187,7 @@ impl Request {
             Request::DelayCompletion { engine, us } => {
                 find(gpu, &engine)?.inject(EngineFault::DelayCompletion(delay(us)?));
             }
+            Request::KeepTranslations { engine } => find(gpu, &engine)?.inject(EngineFault::KeepTranslations),
             Request::DropInterrupts { count } => gpu.irq.set_fault(Some(MsiFault::Drop(count))),
             Request::DelayInterrupts { count, us } => {
                 gpu.irq.set_fault(Some(MsiFault::Delay(count, delay(us)?)));

@@ -101,9 +101,14 @@ fn engines_and_interrupts_misbehave_on_request() {
     let mut client = rig.connect();
     client.ok(json!({"request": "hang", "engine": "bcs0"}));
     client.ok(json!({"request": "delay-completion", "engine": "bcs0", "us": 1500}));
+    client.ok(json!({"request": "keep-translations", "engine": "bcs0"}));
     let engines = client.ok(json!({"request": "engines"}));
     assert_eq!((&engines["bcs0"]["hang_armed"], &engines["rcs0"]["hang_armed"]), (&json!(true), &json!(false)));
     assert_eq!(engines["bcs0"]["completion_delay_us"], 1500);
+    assert_eq!(
+        (&engines["bcs0"]["keeps_translations"], &engines["rcs0"]["keeps_translations"]),
+        (&json!(true), &json!(false))
+    );
     client.ok(json!({"request": "clear-faults"}));
     let engines = client.ok(json!({"request": "engines"}));
     assert_eq!((&engines["bcs0"]["hang_armed"], &engines["bcs0"]["completion_delay_us"]), (&json!(false), &json!(0)));

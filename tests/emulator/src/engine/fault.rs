@@ -11,6 +11,8 @@ pub enum EngineFault {
     Hang,
     /// Every context that it enters from now on stands still for this long before its first command. Zero ends it.
     DelayCompletion(Duration),
+    /// Its TLB keeps what is in it when a register asks it to forget, and the register goes on asking.
+    KeepTranslations,
 }
 
 /// What was asked of one engine. It looks here before every command, so looking is one relaxed load.
@@ -18,6 +20,7 @@ pub enum EngineFault {
 pub struct FaultInjection {
     hang: AtomicBool,
     delay_ns: AtomicU64,
+    keep_translations: AtomicBool,
 }
 
 impl FaultInjection {
@@ -29,6 +32,7 @@ impl FaultInjection {
                 let ns = u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX);
                 self.delay_ns.store(ns, Ordering::Relaxed);
             }
+            EngineFault::KeepTranslations => self.keep_translations.store(true, Ordering::Relaxed),
         }
     }
 
@@ -36,6 +40,7 @@ impl FaultInjection {
     pub fn clear(&self) {
         self.hang.store(false, Ordering::Relaxed);
         self.delay_ns.store(0, Ordering::Relaxed);
+        self.keep_translations.store(false, Ordering::Relaxed);
     }
 
     /// Whether the engine must hang now; each request is taken once.
@@ -46,6 +51,11 @@ impl FaultInjection {
     /// Whether a hang is armed and was not taken yet.
     pub fn hang_is_armed(&self) -> bool {
         self.hang.load(Ordering::Relaxed)
+    }
+
+    /// Whether the engine must keep what is in its TLB.
+    pub fn keeps_translations(&self) -> bool {
+        self.keep_translations.load(Ordering::Relaxed)
     }
 
     /// How long a context stands still when it is entered.
@@ -69,8 +79,9 @@ mod tests {
         assert_eq!(faults.completion_delay(), Duration::from_millis(3));
         assert_eq!(faults.completion_delay(), Duration::from_millis(3));
         faults.inject(EngineFault::Hang);
+        faults.inject(EngineFault::KeepTranslations);
         faults.clear();
-        assert!(!faults.take_hang());
+        assert!(!faults.take_hang() && !faults.keeps_translations());
         assert_eq!(faults.completion_delay(), Duration::ZERO);
     }
 }

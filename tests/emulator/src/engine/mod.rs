@@ -148,6 +148,12 @@ impl Engine {
         self.tlb_invalid.store(true, Ordering::Release);
     }
 
+    /// Whether the engine was told to forget since this was last asked.
+    #[cfg(test)]
+    pub fn takes_invalidation(&self) -> bool {
+        self.tlb_invalid.swap(false, Ordering::AcqRel)
+    }
+
     /// Whether the engine met something from which only a reset recovers.
     pub fn is_hung(&self) -> bool {
         self.port.lock().hung
