@@ -6,7 +6,9 @@ import importlib.machinery
 import json
 import mmap
 import os
+import struct
 import subprocess
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -16,6 +18,8 @@ _CONTROL = Path("/dev/virtio-ports/emulated-gpu.control")
 _ADDRESS = 0x3F_FFFF_FFFF_F000
 _PAGE = 4096
 _CANARY = 8 << 20
+# In /proc/kpageflags.
+_UP_TO_DATE = 1 << 3
 # Ranges in one rule; a line of the control socket has a limit.
 _RANGES = 1500
 ENGINES = ("rcs0", "bcs0", "vcs0", "vecs0")
@@ -97,6 +101,19 @@ class Gpu:
             answer = self.ask("registers", first=4 * first, count=last - first + 1)
             found |= {int(at, 16): int(value, 16) for at, value in answer.items()}
         return found
+
+
+def wait_until_free(frame: int, seconds: float = 2.0) -> bool:
+    """Whether nobody has a page frame any more, or again: the kernel forgets of a page that it is up to date when it is freed."""
+    end = time.monotonic() + seconds
+    with open("/proc/kpageflags", "rb", buffering=0) as flags:
+        while True:
+            flags.seek(frame * 8)
+            if not struct.unpack("<Q", flags.read(8))[0] & _UP_TO_DATE:
+                return True
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.05)
 
 
 def works(engine: str, seconds: int) -> bool:

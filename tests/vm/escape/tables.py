@@ -6,6 +6,7 @@ import random
 from escape import guest as g
 from escape.arena import Arena, attack
 from escape.contexts import mutator
+from escape.host import ENGINES, wait_until_free
 
 _BAD = 0xBAD0_BAD0
 _ON, _LARGE = 3, 1 << 7
@@ -157,6 +158,37 @@ def memory_comes_and_goes(arena: Arena) -> None:
     arena.guest.vmm.must("dma_unmap", iova=0, size=g.REMOVABLE)
     arena.guest.run(g.store(0, _BAD))
     arena.guest.vmm.must("dma_map", iova=0, offset=0, size=g.REMOVABLE)
+
+
+def _frame_of_another(arena: Arena) -> int:
+    """A frame of a new guest, in memory that can be taken away, to which both kinds of tables lead."""
+    guest = arena.another_guest()
+    guest.boot()
+    _link(arena, g.TABLE, 256, g.REMOVABLE | _ON)
+    guest.map(g.MAPPED // g.PAGE, [g.REMOVABLE | 1])
+    frame = next(frame for _, frame in arena.gpu.entries(guest.gm(g.MAPPED) // g.PAGE, 1))
+    _stores(arena, 256 << 12)
+    return frame
+
+
+@attack("5.3", "memory is taken away while engines do not say that they have forgotten where it was")
+def never_forgotten(arena: Arena) -> None:
+    arena.guest.leave()
+    is_free = {}
+    for is_forgotten in (True, False):
+        frame = _frame_of_another(arena)
+        if not is_forgotten:
+            for engine in ENGINES:
+                arena.gpu.ask("keep-translations", engine=engine)
+        arena.guest.vmm.must("dma_unmap", iova=g.REMOVABLE, size=_TWO_MIB)
+        arena.guest.leave()
+        is_free[is_forgotten] = wait_until_free(frame)
+    arena.gpu.ask("clear-faults")
+    arena.another_guest()
+    if not is_free[True]:
+        raise AssertionError("a page is not freed when nothing leads to it: the rest would tell nothing")
+    if is_free[False]:
+        arena.escaped("a page that an engine may still have the address of was freed")
 
 
 @attack("5.1", "the memory of the machine moves to other addresses while tables are watched")
