@@ -43,6 +43,11 @@ setup:
 # The module is built against the whole, prepared source of a kernel: KDIR, or the one that `make setup` prepared, and
 # then with the compilers of the root.
 output := $(CURDIR)/build/kmod-$(KERNEL)
+ifneq ($(origin KDIR),undefined)
+ifeq ($(strip $(KDIR)),)
+$(error KDIR is empty: what was to print the folder of the kernel's source has failed)
+endif
+endif
 ifdef KDIR
 kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR) MO=$(output)
 else

@@ -260,7 +260,11 @@ impl Vgpu {
             .and_then(|mode| model.set_mode(&mode, claim.registers(), &mut effects));
         if let Err(defect) = &set {
             let device = claim.gpu().device();
-            dev_err!(device, "vGPU {}: no other resolution: {defect}\n", self.id);
+            dev_err!(
+                device,
+                "kvmgt: vGPU {}: no other resolution: {defect}\n",
+                self.id
+            );
         }
         drop(state);
         self.perform(&effects);

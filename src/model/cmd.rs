@@ -188,7 +188,8 @@ impl Flaw {
             Self::Root => write!(out, "the context has no usable page tables"),
             Self::Context { engine, lrca } => write!(
                 out,
-                "the {engine:?} context at {lrca:#x} is not, or not all, in the graphics memory of the vGPU"
+                "the context of {} at {lrca:#x} is not, or not all, in the graphics memory of the vGPU",
+                engine.name()
             ),
             Self::Memory => write!(out, "the host has no memory for it"),
             Self::Hang => write!(out, "the GPU did not get through with it"),

@@ -202,7 +202,8 @@ impl Note {
                 reason.why()
             ),
             Self::Hang { engine, flaw } => {
-                write!(out, "{engine:?} does no more until the guest resets it: {flaw}")
+                let engine = engine.name();
+                write!(out, "{engine} does no more until the guest resets it: {flaw}")
             }
             Self::Failsafe(reason) => {
                 write!(out, "out of order until it is reset: {}", reason.why())

@@ -88,7 +88,7 @@ impl Vgpu {
         if let Some(claim) = &self.state().claim {
             dev_notice!(
                 claim.gpu().device(),
-                "vGPU {}: to be removed, but its user does not listen to the request interrupt; waiting for it to close\n",
+                "kvmgt: vGPU {}: to be removed, but its user does not listen to the request interrupt; waiting for it to close\n",
                 self.id
             );
         }

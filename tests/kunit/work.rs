@@ -7,6 +7,7 @@ use kernel::prelude::*;
 #[kunit_tests(gvt_work)]
 mod gvt_work {
     use super::*;
+    use crate::fakes::Text;
     use crate::worker::{
         Worker,
         BATCH,
@@ -173,10 +174,12 @@ mod gvt_work {
             header: STORE,
             address: 0x1000,
         };
-        assert!(worker.effects.notes().eq(&[Note::Hang {
+        let hang = Note::Hang {
             engine: EngineId::Bcs0,
             flaw,
-        }]));
+        };
+        assert!(Text::of(&hang).starts_with("bcs0 does no more until the guest resets it: "));
+        assert!(worker.effects.notes().eq(&[hang]));
         assert!(!worker.is_ready());
         // Nothing more happens, and the guest is told nothing.
         worker.ring(CONTEXT_A, &[ARB_CHECK, NOOP]);
