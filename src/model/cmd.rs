@@ -36,6 +36,7 @@ pub use scan::{
     MAX_WORDS,
     WORKAROUND_BYTES, //
 };
+pub(crate) use table::SET_PREDICATE;
 
 /// What the audit needs to know of the vGPU, and what it tells it.
 pub trait Policy {

@@ -322,6 +322,80 @@ mod gvt_cmd {
     }
 
     #[test]
+    fn no_command_hides_another_one() -> Result {
+        // MFX_WAIT is one word, whatever its header says: what follows is a batch of the GGTT.
+        let mut video = Run::on(EngineId::Vcs0)?;
+        for wait in [0x6800_0000, 0x6800_0005] {
+            assert_eq!(
+                video.ring(&[wait, START, OWN_END, 0]),
+                bad_address(OWN_END.into(), START)
+            );
+        }
+        let mut run = Run::new()?;
+        // Longer than any GPU takes them for, or some: MI_MATH, MI_FLUSH_DW, PIPE_CONTROL, OP_SWTESS_BASE_ADDRESS.
+        for header in [
+            0x1a << 23 | 0x40,
+            0x26 << 23 | 4,
+            PIPE_CONTROL | 5,
+            0x6103_0008,
+        ] {
+            let mut words = [NOOP; 80];
+            words[0] = header;
+            assert_eq!(run.ring(&words), Err(Flaw::Length { header }));
+        }
+        // MI_ATOMIC, without its operands and with them.
+        let (atomic, inline) = (0x2f << 23, 1 << 18);
+        for (header, fits) in [
+            (atomic | 1, true),
+            (atomic | 9, false),
+            (atomic | inline | 9, true),
+            (atomic | inline | 1, false),
+        ] {
+            let mut words = [NOOP; 11];
+            words[0] = header;
+            let length = if fits {
+                Ok(())
+            } else {
+                Err(Flaw::Length { header })
+            };
+            assert_eq!(run.ring(&words), length);
+        }
+        // What other engines and other GPUs have.
+        for header in [0x780b_0000, 0x0b << 24 | 3 << 21 | 1] {
+            assert_eq!(
+                run.ring(&[header, OWN, OWN, 0]),
+                Err(Flaw::Command { header })
+            );
+        }
+        let statistics = 0x680b_0000;
+        assert_eq!(run.ring(&[statistics, NOOP]), Ok(()));
+        let refused = Err(Flaw::Command { header: statistics });
+        assert_eq!(video.ring(&[statistics, NOOP]), refused);
+        Ok(())
+    }
+
+    #[test]
+    fn a_flush_that_writes_a_register_writes_nothing_of_others() -> Result {
+        let mut run = Run::new()?;
+        // Through the GGTT, or at a place of the status page.
+        let wide = 1 << 24 | 1 << 21;
+        for write in [0, IMMEDIATE, TIMESTAMP] {
+            let flags = 1 << 23 | write;
+            let words = [
+                PIPE_CONTROL,
+                flags | wide,
+                TAKEN | 0xff80_0003,
+                0x1234,
+                7,
+                0,
+            ];
+            assert_eq!(run.ring(&words), Ok(()));
+            assert!(*run.output == [PIPE_CONTROL, flags, TAKEN, 0, 7 & !TAKEN_BUT, 0]);
+        }
+        Ok(())
+    }
+
+    #[test]
     fn what_reaches_beyond_the_guest_is_refused() -> Result {
         let mut run = Run::new()?;
         // MI_UPDATE_GTT, MI_REPORT_PERF_COUNT, MI_CONDITIONAL_BATCH_BUFFER_END, MI_CLFLUSH of the GGTT.

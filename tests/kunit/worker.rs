@@ -52,6 +52,9 @@ use crate::{
     },
 };
 
+/// MI_SET_PREDICATE, so that what follows is executed.
+const SET_PREDICATE: u32 = 1 << 23;
+
 /// Graphics memory of the guest: page by page the frames of its memory.
 const LOW: u32 = 64 << 20;
 const PAGES: u32 = 12;
@@ -418,7 +421,7 @@ impl Worker {
         self.machine.vgpu.is_ready(self.engine)
     }
 
-    /// The GPU takes what comes next: the commands.
+    /// The GPU takes what comes next: the commands, of the render engine without what ends them all.
     pub(crate) fn launch(&mut self) -> Option<KVVec<u32>> {
         self.effects = Effects::new();
         let mut host = Host {
@@ -429,7 +432,18 @@ impl Worker {
         let vgpu = &mut self.machine.vgpu;
         let launch = vgpu.launch(self.engine, &mut self.image, &self.fresh, &mut host)?;
         self.written = launch.written;
-        Some(launch.commands)
+        let mut commands = launch.commands;
+        if self.engine == EngineId::Rcs0 {
+            let mut last = commands.pop();
+            if last == Some(0) {
+                last = commands.pop();
+            }
+            assert_eq!(last, Some(SET_PREDICATE));
+            if commands.len() % 2 != 0 {
+                commands.push(0, GFP_KERNEL).ok()?;
+            }
+        }
+        Some(commands)
     }
 
     /// The GPU is through with what it took first.

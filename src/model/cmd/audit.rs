@@ -26,6 +26,8 @@ const INDEXED: u32 = 1 << 21;
 
 const STORE_QWORD: u32 = 1 << 21;
 const COPY_TO_GLOBAL: u32 = 1 << 21;
+/// Of the header of MI_ATOMIC: the operands are in the command.
+const INLINE_DATA: u32 = 1 << 18;
 /// Of the header of MI_SEMAPHORE_WAIT: look at memory again and again, rather than wait for a signal.
 const WAIT_POLLS: u32 = 1 << 15;
 pub(super) const ARBITRATION_ON: u32 = 1 << 0;
@@ -332,7 +334,12 @@ pub(super) fn judge<P: Policy + ?Sized>(
             prove(header, header & COPY_TO_GLOBAL, to, 4, policy)?;
             prove(header, global, address(*from_low, *from_high), 4, policy)
         }
-        (Rule::Atomic, [_, low, high, ..]) => {
+        (Rule::Atomic, [_, low, high, values @ ..]) => {
+            // Four values of 64 bits, or none.
+            let inline = header & INLINE_DATA != 0;
+            if values.len() != if inline { 8 } else { 0 } {
+                return Err(Flaw::Length { header });
+            }
             prove(header, global, address(*low, *high), 16, policy)
         }
         (Rule::Refused | Rule::GlobalRefused, _) => Err(Flaw::Command { header }),
@@ -479,9 +486,11 @@ fn pipe_control<P: Policy + ?Sized>(words: &mut [u32], policy: &mut P) -> Result
     };
     if *flags & PIPE_REGISTER != 0 {
         let register = *low & REGISTER;
+        // Should there be a write to memory too, it is one to the guest's own address space.
+        *flags &= !(PIPE_GLOBAL | INDEXED);
         return match policy.load(register, *value)? {
             Load::Value(accepted) => {
-                *value = accepted;
+                (*low, *high, *value) = (register, 0, accepted);
                 Ok(Verdict::Keep)
             }
             Load::Nothing => {

@@ -2,6 +2,9 @@
 
 //! The commands of Gen8 and Gen9: how long they are, which engines have them, and what is looked at in
 //! them (gvt-spec 8.2, gvt-data/cmd-table.tsv).
+//!
+//! A length is a matter of safety: what the GPU takes for a command must be what was looked at as one. So a header that
+//! not every GPU takes for the same length is none.
 
 mod blitter;
 mod engines;
@@ -41,6 +44,9 @@ pub enum Length {
     Field(u32),
     /// As for [`Length::Field`], and any other than this is wrong.
     Exact(u32, u32),
+    /// As for [`Length::Field`], and any above this is wrong: where a GPU has fewer bits for it, or none, what follows
+    /// would be commands for that one, and are not for whoever has looked at them.
+    Within(u32, u32),
 }
 
 /// What is looked at in a command of a buffer that runs with privilege.
@@ -137,14 +143,8 @@ macro_rules! commands {
 
 use commands;
 
-/// The one command of the 3D kind that the C driver takes on all engines.
-static VF_STATISTICS: Command = Command {
-    name: "3DSTATE_VF_STATISTICS_GM45",
-    engines: engines::ALL,
-    length: Length::Fixed(1),
-    rule: Rule::Free,
-};
-const VF_STATISTICS_OPCODE: u32 = 0x680b;
+/// MI_SET_PREDICATE, so that what follows is executed.
+pub(crate) const SET_PREDICATE: u32 = mi::SET_PREDICATE << 23;
 
 /// Types of commands: bits 31 to 29 of the header.
 const TYPE_MI: u32 = 0;
@@ -166,9 +166,6 @@ impl Command {
     }
 
     fn find_3d(opcode: u32, engine: EngineId) -> Option<&'static Self> {
-        if opcode == VF_STATISTICS_OPCODE {
-            return Some(&VF_STATISTICS);
-        }
         match engine {
             EngineId::Rcs0 => render::find(opcode).or_else(|| media::find(opcode)),
             EngineId::Vcs0 | EngineId::Vcs1 => video::find(opcode),
@@ -187,6 +184,7 @@ impl Command {
             Length::Fixed(length) => Some(length),
             Length::Field(bits) => field(bits),
             Length::Exact(bits, exact) => field(bits).filter(|length| *length == exact),
+            Length::Within(bits, most) => field(bits).filter(|length| *length <= most),
         }
     }
 
@@ -232,6 +230,5 @@ impl Command {
             .chain(of(media::OPCODES, 16, media::find))
             .chain(of(video::OPCODES, 16, video::find))
             .chain(of(enhance::OPCODES, 16, enhance::find))
-            .chain([(VF_STATISTICS_OPCODE << 16, &VF_STATISTICS)])
     }
 }

@@ -25,6 +25,7 @@ use crate::{
         Policy,
         Scanner,
         RING_PDP,
+        SET_PREDICATE,
         WORKAROUND_BYTES, //
     },
     engine::EngineId,
@@ -272,6 +273,13 @@ impl Job {
                 _ => None,
             }
         };
+        if engine == EngineId::Rcs0 {
+            // A batch, or the ring itself, may have told the engine to pass over commands: what i915 puts behind these is
+            // to be executed.
+            commands
+                .push(SET_PREDICATE, GFP_KERNEL_ACCOUNT)
+                .map_err(|_| Flaw::Memory)?;
+        }
         // The ring of the host takes an even number of words.
         if commands.len() % 2 != 0 {
             commands

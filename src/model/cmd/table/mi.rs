@@ -7,12 +7,14 @@ use super::{commands, Command, Length, Rule};
 
 /// MI_NOOP.
 pub(super) const NOOP: u32 = 0x0;
+/// MI_SET_PREDICATE.
+pub(super) const SET_PREDICATE: u32 = 0x1;
 
 commands! {
     /// The command with this opcode.
     find, OPCODES:
     0x0 "MI_NOOP" ALL Fixed(1) Free,
-    0x1 "MI_SET_PREDICATE" ALL Fixed(1) Free,
+    0x1 "MI_SET_PREDICATE" RENDER Fixed(1) Free,
     0x2 "MI_USER_INTERRUPT" ALL Fixed(1) UserInterrupt,
     0x3 "MI_WAIT_FOR_EVENT" RENDER_AND_COPY Fixed(1) Drop,
     0x4 "MI_FLUSH" ALL Fixed(1) Free,
@@ -29,9 +31,11 @@ commands! {
     0xf "MI_RS_CONTEXT" RENDER Fixed(1) Free,
     0x12 "MI_LOAD_SCAN_LINES_INCL" RENDER_AND_COPY Fixed(2) Drop,
     0x14 "MI_DISPLAY_FLIP" RENDER_AND_COPY Field(8) DisplayFlip,
-    0x16 "MI_SEMAPHORE_MBOX" ALL Exact(8, 3) Free,
+    // Of Gen7, where it can write to the GGTT.
+    0x16 "MI_SEMAPHORE_MBOX" ALL Exact(8, 3) Refused,
     0x19 "MI_URB_CLEAR" RENDER Exact(8, 2) Free,
-    0x1a "MI_MATH" ALL Field(8) Free,
+    // Gen8 has six bits for it.
+    0x1a "MI_MATH" ALL Within(8, 65) Free,
     0x1b "MI_SEMAPHORE_SIGNAL" ALL Exact(8, 2) Free,
     0x1c "MI_SEMAPHORE_WAIT" ALL Exact(8, 4) SemaphoreWait,
     0x20 "MI_STORE_DATA_IMM" ALL Field(10) StoreDataImm,
@@ -39,7 +43,7 @@ commands! {
     0x22 "MI_LOAD_REGISTER_IMM" ALL Field(8) LoadRegisterImm,
     0x23 "MI_UPDATE_GTT" ALL Field(10) Refused,
     0x24 "MI_STORE_REGISTER_MEM" ALL Exact(8, 4) StoreRegisterMem,
-    0x26 "MI_FLUSH_DW" ALL Field(6) FlushDw,
+    0x26 "MI_FLUSH_DW" ALL Within(6, 5) FlushDw,
     0x27 "MI_CLFLUSH" ALL Field(10) GlobalRefused,
     0x28 "MI_REPORT_PERF_COUNT" ALL Exact(6, 4) Refused,
     0x29 "MI_LOAD_REGISTER_MEM" ALL Exact(8, 4) LoadRegisterMem,

@@ -8,7 +8,8 @@ use super::{commands, Command, Length, Rule};
 commands! {
     /// The command with this opcode.
     find, OPCODES:
-    0x6800 "MFX_WAIT" VIDEO Field(6) Free,
+    // What its header has for a length counts in another way: it is one word, whatever that says.
+    0x6800 "MFX_WAIT" VIDEO Fixed(1) Free,
     0x7000 "MFX_PIPE_MODE_SELECT" VIDEO Field(12) Free,
     0x7001 "MFX_SURFACE_STATE" VIDEO Field(12) Free,
     0x7002 "MFX_PIPE_BUF_ADDR_STATE" VIDEO Field(12) Free,

@@ -19,6 +19,19 @@ const PLATFORMS: [(u32, Platform); 5] = [
 /// Names that the PRM gives to what the C driver has numbers for.
 const RENAMED: [(&str, &str); 2] = [("MI_OP_2E", "MI_COPY_MEM_MEM"), ("MI_OP_2F", "MI_ATOMIC")];
 
+/// What is no command here, or is one on fewer engines: GPUs do not agree on it, or Gen8 and Gen9 do not have it.
+const REFUSED: [&str; 1] = ["3DSTATE_VF_STATISTICS"];
+const RENDER_ONLY: [&str; 2] = ["MI_SET_PREDICATE", "3DSTATE_VF_STATISTICS_GM45"];
+
+/// Lengths that the C driver has wrong, or that GPUs do not agree on beyond this.
+const LENGTHS: [(&str, Length); 5] = [
+    ("MFX_WAIT", Length::Fixed(1)),
+    ("MI_MATH", Length::Within(8, 65)),
+    ("MI_FLUSH_DW", Length::Within(6, 5)),
+    ("PIPE_CONTROL", Length::Within(8, 6)),
+    ("OP_SWTESS_BASE_ADDRESS", Length::Exact(8, 2)),
+];
+
 fn rows() -> impl Iterator<Item = Vec<&'static str>> {
     include_str!("../data/commands.tsv")
         .lines()
@@ -56,7 +69,9 @@ fn each_command_is_as_long_as_the_c_driver_says() {
         };
         let name = RENAMED.iter().find(|(old, _)| *old == name).map_or(name, |(_, new)| new);
         let length: u32 = length.parse().expect("a number");
-        let expected = if flags.contains("CONST") {
+        let expected = if let Some((_, other)) = LENGTHS.iter().find(|(known, _)| *known == name) {
+            *other
+        } else if flags.contains("CONST") {
             Length::Fixed(length)
         } else if flags.contains("VAR_FIXED") {
             Length::Exact(length, exact.parse().expect("a number"))
@@ -65,7 +80,9 @@ fn each_command_is_as_long_as_the_c_driver_says() {
         };
         for (bit, platform) in PLATFORMS {
             for id in EngineId::ALL {
-                let theirs = hex(platforms) >> bit & 1 == 1 && engines.split(',').any(|name| engine(name) == id);
+                let less = REFUSED.contains(&name) || RENDER_ONLY.contains(&name) && id != EngineId::Rcs0;
+                let theirs =
+                    !less && hex(platforms) >> bit & 1 == 1 && engines.split(',').any(|name| engine(name) == id);
                 let ours = Command::find(header(hex(opcode)), id, platform);
                 // An opcode can be two commands, on different engines.
                 let ours = ours.filter(|command| command.name == name);
@@ -83,7 +100,7 @@ fn each_command_is_as_long_as_the_c_driver_says() {
 #[test]
 fn nothing_else_is_a_command() {
     let names: HashMap<_, _> = rows().map(|row| (header(hex(row[1])), row[0])).collect();
-    assert_eq!(Command::all().count(), 225);
+    assert_eq!(Command::all().count(), 225 - REFUSED.len());
     for (header, command) in Command::all() {
         assert!(names.contains_key(&header), "{}", command.name);
     }
