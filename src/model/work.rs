@@ -349,13 +349,15 @@ impl Work {
         let Some(last) = launched.checked_sub(1).and_then(|at| engine.jobs.get(at)) else {
             return true;
         };
-        // The hardware goes on with a context without loading its image: nothing may be new in that.
+        // The hardware goes on with a context without loading its image: nothing may be new in that, its page tables
+        // least of all.
         engine.orphans == 0
             && launched < LAUNCHED
             && last.context.is_same(next.context)
             && last.roots == next.roots
             && last.later_roots.is_empty()
             && last.epoch == next.epoch
+            && next.epoch == self.ppgtt.epoch()
     }
 
     /// How many jobs of an engine were done since the vGPU was made.

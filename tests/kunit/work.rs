@@ -431,6 +431,22 @@ mod gvt_work {
     }
 
     #[test]
+    fn a_context_does_not_go_on_without_its_shadows() -> Result {
+        let mut worker = Worker::new()?;
+        worker.ring(CONTEXT_A, &[ARB_CHECK, NOOP]);
+        worker.submit(&[(CONTEXT_A, 7)])?;
+        assert!(worker.launch().is_some());
+        worker.ring(CONTEXT_A, &[ARB_CHECK, NOOP, ARB_CHECK, NOOP]);
+        worker.submit(&[(CONTEXT_A, 7)])?;
+        assert!(worker.is_ready());
+        worker.withdraw();
+        // It would run in the tables that the context has on the hardware, which nobody keeps for it.
+        assert!(!worker.is_ready());
+        assert!(worker.launch().is_none());
+        Ok(())
+    }
+
+    #[test]
     fn what_cannot_get_others_hangs_and_gives_back_once() -> Result {
         let mut worker = Worker::new()?;
         worker.ring(CONTEXT_A, &[ARB_CHECK]);
