@@ -133,16 +133,18 @@ impl Dispatch {
     #[inline(never)]
     pub(crate) fn new(gpu: &Arc<Gpu>, platform: Platform, timing: Timing) -> Result<Self> {
         let mut desks = EngineMap::default();
-        let mut together = None;
+        // i915 takes the engine from nothing that runs there. It can be asked only when it has set its engines up, which may be
+        // yet to come.
+        let together = match platform.info().graphics_version {
+            ..=8 => Some(Together::new(timing)?),
+            _ => None,
+        };
         for engine in engines(gpu) {
             let Some(id) = EngineId::from_mmio_base(engine.mmio_base()) else {
                 continue;
             };
-            if together.is_none() && !engine.preempts() {
-                together = Some(Together::new(timing)?);
-            }
-            let shared = together.clone().filter(|_| !engine.preempts());
-            *desks.get_mut(id) = Some(Desk::new(&engine, id, platform, timing, shared)?);
+            let together = together.clone();
+            *desks.get_mut(id) = Some(Desk::new(&engine, id, platform, timing, together)?);
         }
         Ok(Self { desks })
     }

@@ -53,6 +53,8 @@ void gvt_helper_forget_kill(void);
 /* pages.c */
 void gvt_helper_get_page(struct page *page);
 void gvt_helper_put_page(struct page *page);
+bool gvt_helper_page_is_memory(struct page *page);
+int gvt_helper_dma_mapping_error(struct device *dev, dma_addr_t address);
 void gvt_helper_read_page(void *to, struct page *page, size_t offset, size_t length);
 void gvt_helper_write_page(struct page *page, size_t offset, const void *from, size_t length);
 int gvt_helper_insert_page(struct vm_area_struct *vma, unsigned long address, struct page *page);
@@ -145,7 +147,6 @@ u32 gvt_helper_engine_mmio_base(struct intel_engine_cs *engine);
 u32 gvt_helper_engine_context_size(struct intel_engine_cs *engine);
 const char *gvt_helper_engine_name(struct intel_engine_cs *engine);
 struct atomic_notifier_head *gvt_helper_engine_notifier(struct intel_engine_cs *engine);
-bool gvt_helper_engine_preempts(struct intel_engine_cs *engine);
 u32 gvt_helper_engine_resets(struct intel_engine_cs *engine);
 
 /* submission.c: contexts */
@@ -154,6 +155,7 @@ void gvt_helper_engine_unmap_default(struct intel_engine_cs *engine, void *state
 struct i915_ppgtt *gvt_helper_ppgtt_create(struct drm_i915_private *i915);
 void gvt_helper_ppgtt_put(struct i915_ppgtt *ppgtt);
 struct intel_context *gvt_helper_context_create(struct intel_engine_cs *engine);
+u32 gvt_helper_context_size(struct intel_context *context);
 void gvt_helper_context_get(struct intel_context *context);
 void gvt_helper_context_put(struct intel_context *context);
 void gvt_helper_context_set_ppgtt(struct intel_context *context, struct i915_ppgtt *ppgtt);

@@ -272,11 +272,6 @@ struct atomic_notifier_head *gvt_helper_engine_notifier(struct intel_engine_cs *
 	return &engine->context_status_notifier;
 }
 
-bool gvt_helper_engine_preempts(struct intel_engine_cs *engine)
-{
-	return intel_engine_has_preemption(engine);
-}
-
 u32 gvt_helper_engine_resets(struct intel_engine_cs *engine)
 {
 	return i915_reset_count(&engine->i915->gpu_error) + i915_reset_engine_count(&engine->i915->gpu_error, engine);

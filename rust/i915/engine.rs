@@ -69,12 +69,6 @@ impl Engine<'_> {
         unsafe { bindings::gvt_helper_engine_context_size(self.raw.as_ptr()) }
     }
 
-    /// Whether i915 takes it from what runs on it when something else has its turn.
-    pub fn preempts(&self) -> bool {
-        // SAFETY: Engines live as long as the device.
-        unsafe { bindings::gvt_helper_engine_preempts(self.raw.as_ptr()) }
-    }
-
     /// Tells `target` when a context gets on or off the engine, for as long as the result lives.
     pub fn watch<W: ContextWatcher>(
         &self,
@@ -107,7 +101,7 @@ impl Engine<'_> {
 }
 
 /// What wants to know which context is on an engine.
-pub trait ContextWatcher: Send + Sync {
+pub trait ContextWatcher: Send + Sync + 'static {
     /// A context got on the engine, or off it. Runs in atomic context, with interrupts off.
     fn switched(&self, context: ContextId, on: bool, switching: &Switching<'_>);
 }
