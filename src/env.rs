@@ -168,8 +168,17 @@ impl<'a> Env<'a> {
         (self.partition, self.awake.get_or_insert_with(|| gpu.wake()))
     }
 
+    /// Nothing that may take as long as the VMM likes is begun while memory is wanted back: `EAGAIN`.
+    fn may_wait(&self) -> Result {
+        if self.session.device().is_pressed() {
+            return Err(EAGAIN);
+        }
+        Ok(())
+    }
+
     /// A use of a frame, for the GGTT or for page tables.
     fn take_frame(&mut self, gfn: Gfn, in_tables: bool) -> Result<u64> {
+        self.may_wait()?;
         *self.exposed = true;
         let (session, gpu) = (self.session, self.gpu);
         let taken = self.frames.take(session, gpu, gfn, in_tables);
@@ -215,6 +224,7 @@ impl GuestMemory for Env<'_> {
         if self.frames.read(gpa, data) {
             return Ok(());
         }
+        self.may_wait()?;
         self.session.dma_read(gpa.raw(), data)
     }
 
@@ -222,6 +232,7 @@ impl GuestMemory for Env<'_> {
         if self.frames.write(gpa, data) {
             return Ok(());
         }
+        self.may_wait()?;
         self.session.dma_write(gpa.raw(), data)
     }
 }

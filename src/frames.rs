@@ -240,13 +240,14 @@ impl Frames {
         self.stale.count > 0 || self.lingering.count > 0
     }
 
-    /// Whether a frame in `gone` is in use, or not forgotten yet.
-    pub(crate) fn touch(&self, gone: &Range<u64>) -> bool {
-        let all = [&self.used, &self.stale.frames, &self.lingering.frames];
-        all.into_iter().any(|frames| {
+    /// Whether a frame in `gone` is in use, and whether one is not forgotten yet.
+    pub(crate) fn touch(&self, gone: &Range<u64>) -> (bool, bool) {
+        let has = |frames: &RBTree<Gfn, Frame>| {
             let first = frames.cursor_lower_bound(&Gfn::new(gone.start));
             first.is_some_and(|cursor| gone.contains(&cursor.current().0.raw()))
-        })
+        };
+        let remembered = has(&self.stale.frames) || has(&self.lingering.frames);
+        (has(&self.used), remembered)
     }
 }
 

@@ -73,7 +73,8 @@ use kernel::{
         atomic::{
             Acquire,
             Atomic,
-            Full, //
+            Full,
+            Release, //
         },
         Arc,
         Mutex,
@@ -104,6 +105,8 @@ pub(crate) struct Vgpu {
     withdrawals: Atomic<i32>,
     /// How many of them have waited for long.
     pressing: Atomic<i32>,
+    /// 1 if the last one has given up: VFIO asks again.
+    declined: Atomic<i32>,
     /// Not in the state, as no guest and no VMM may keep an administrator from changing it.
     #[pin]
     share: Mutex<Share>,
@@ -143,13 +146,19 @@ impl State {
             return;
         };
         let end = start.saturating_add(length).div_ceil(PAGE_SIZE);
-        if resources.frames.touch(&(start / PAGE_SIZE..end)) {
+        let gone = start / PAGE_SIZE..end;
+        let (used, remembered) = resources.frames.touch(&gone);
+        if used || remembered {
             resources.frames.pause();
+        }
+        if used {
             self.model.withdraw(
                 start,
                 length,
                 &mut Env::new(resources, claim.gpu(), &claim.partition, clock),
             );
+        }
+        if used || remembered {
             resources.settle(claim.gpu(), &claim.partition, clock);
         }
     }
@@ -179,8 +188,8 @@ impl Vgpu {
             registers: claim.registers(),
             id,
             host_config: claim.host_config()?,
-            bar0_size: gpu.bar_size(0),
-            bar2_size: gpu.bar_size(2),
+            bar0_size: gpu.registers_size(),
+            bar2_size: gpu.aperture_bar_size(),
             msi_cap: gpu.msi_capability(),
             low: range_of(partition.low())?,
             high: range_of(partition.high())?,
@@ -207,6 +216,7 @@ impl Vgpu {
             state <- new_mutex!(state),
             withdrawals: Atomic::new(0),
             pressing: Atomic::new(0),
+            declined: Atomic::new(0),
             share <- new_mutex!(share),
             membership <- new_mutex!(None),
             aperture <- new_mutex!(Some(aperture)),
@@ -280,6 +290,8 @@ impl Vgpu {
     pub(crate) fn start(&self, vfio: Arc<vfio::Session<Self>>, kvm: Option<Kvm>) -> Result {
         let kvm = kvm.ok_or(ESRCH)?;
         let host = self.host()?;
+        // Of the last session's, if it ended so.
+        self.declined.store(0, Release);
         // Both without the lock: the registry's comes before it, and KVM waits for callbacks that
         // may want it.
         let gpu = host.gpu.clone();
@@ -578,7 +590,7 @@ impl Vgpu {
 
     /// Whether a withdrawal of guest memory has waited for long.
     pub(crate) fn is_pressed(&self) -> bool {
-        self.pressing.load(Acquire) > 0
+        self.pressing.load(Acquire) > 0 || self.declined.load(Acquire) > 0
     }
 
     /// `length` bytes of guest memory at `start` are taken away: lets go of the pages in it.
@@ -586,21 +598,31 @@ impl Vgpu {
     /// VFIO calls this with a lock held that others wait for while they hold the one that pinning
     /// takes, under our own. So it may not wait for the state for ever; VFIO asks again if pages are
     /// still pinned afterwards. It may neither fail often, as VFIO then gives the whole machine up:
-    /// everybody else stands back meanwhile.
+    /// everybody else stands back meanwhile, and whoever has the state does nothing that takes long until
+    /// it has been let go.
+    ///
+    /// All of the memory is taken away when iommufd changes the address space. It asks for that once, and with no such lock.
     pub(crate) fn withdraw(&self, start: u64, length: u64) {
+        let asked_once = start == 0 && length == u64::MAX;
         self.withdrawals.fetch_add(1, Full);
         let mut presses = false;
-        for waited in 0..WITHDRAWAL_PATIENCE {
+        let mut waited = 0u32;
+        let declined = loop {
             if let Some(mut state) = self.state.try_lock() {
                 state.withdraw(start, length, self.clock);
-                break;
+                break false;
+            }
+            if waited >= WITHDRAWAL_PATIENCE && !asked_once {
+                break true;
             }
             if waited == WITHDRAWAL_CALM {
                 presses = true;
                 self.pressing.fetch_add(1, Full);
             }
+            waited = waited.saturating_add(1);
             fsleep(Delta::from_millis(1));
-        }
+        };
+        self.declined.store(declined.into(), Release);
         if presses {
             self.pressing.fetch_sub(1, Full);
         }
