@@ -139,8 +139,18 @@ impl Gpu {
         unsafe { bindings::gvt_helper_i915_has_llc(self.as_raw()) }
     }
 
-    /// Length of a BAR of the device in bytes; `bar` is 0 or 2.
-    pub fn bar_size(&self, bar: u32) -> u64 {
+    /// Length of BAR 0 of the device, in bytes: its registers and the GGTT.
+    pub fn registers_size(&self) -> u64 {
+        self.bar_size(0)
+    }
+
+    /// Length of BAR 2 of the device, in bytes: the aperture.
+    pub fn aperture_bar_size(&self) -> u64 {
+        self.bar_size(2)
+    }
+
+    /// `bar` is 0 or 2.
+    fn bar_size(&self, bar: u32) -> u64 {
         // SAFETY: By the type invariant `raw` is valid.
         unsafe { bindings::gvt_helper_i915_bar_size(self.as_raw(), bar) }
     }

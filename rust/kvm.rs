@@ -58,7 +58,7 @@ impl Drop for Kvm {
 /// What wants to know of writes to guest pages.
 ///
 /// Both run under KVM's read lock of its watchers, the first on the processor thread that wrote.
-pub trait PageWatcher: Send + Sync {
+pub trait PageWatcher: Send + Sync + 'static {
     /// The guest wrote `data` at guest-physical address `gpa`, inside of a page that is watched by
     /// anybody.
     fn written(&self, gpa: u64, data: &[u8]);

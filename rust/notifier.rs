@@ -17,7 +17,7 @@ const OK: kernel::ffi::c_int = bindings::NOTIFY_OK as kernel::ffi::c_int;
 const STOP: kernel::ffi::c_int = bindings::NOTIFY_STOP_MASK as kernel::ffi::c_int;
 
 /// What is called when something happens on a chain.
-pub trait Notified: Send + Sync {
+pub trait Notified: Send + Sync + 'static {
     /// `action` and `data` are the chain's. Runs in the context that the chain is called in: on an atomic one it may not
     /// sleep.
     ///

@@ -15,7 +15,7 @@ use crate::{
 use kernel::prelude::*;
 
 /// Who is told that the machine goes to sleep.
-pub trait Sleeper: Send + Sync {
+pub trait Sleeper: Send + Sync + 'static {
     /// The machine is about to go to sleep: processes still run, and then they are frozen. May sleep.
     ///
     /// # Errors

@@ -290,6 +290,20 @@ pub(crate) struct Claim {
     device: Arc<GvtDevice>,
     pub(crate) id: VgpuId,
     pub(crate) partition: Arc<Partition>,
+    // Dropped last: who is offered what is free finds it free.
+    _taken: Taken,
+}
+
+/// What a virtual GPU has of the pool.
+struct Taken {
+    device: Arc<GvtDevice>,
+    id: VgpuId,
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        self.device.registry.lock().pool.put(self.id);
+    }
 }
 
 impl Claim {
@@ -313,10 +327,13 @@ impl Claim {
             dev_err!(log, "kvmgt: no {name}: {shortage}\n");
             ENOSPC
         })?;
+        let _taken = Taken {
+            device: device.clone(),
+            id,
+        };
         let partition = Partition::new(&device.gpu, conf)
             .and_then(|partition| Arc::pin_init(partition, GFP_KERNEL))
             .inspect_err(|error| {
-                device.registry.lock().pool.put(id);
                 dev_err!(
                     log,
                     "kvmgt: no {name}: i915 makes no room for {} MB of aperture and {} MB of other graphics memory in \
@@ -329,6 +346,7 @@ impl Claim {
             device: device.clone(),
             id,
             partition: partition.clone(),
+            _taken,
         };
         // From here on dropping the claim gives everything back.
         let holder = Holder {
@@ -379,7 +397,6 @@ impl Claim {
 impl Drop for Claim {
     fn drop(&mut self) {
         let mut registry = self.device.registry.lock();
-        registry.pool.put(self.id);
         registry.holders.retain(|holder| holder.id != self.id);
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
+#include <linux/dma-mapping.h>
 #include <linux/highmem.h>
 #include <linux/mm.h>
 #include <linux/vmalloc.h>
@@ -16,6 +17,16 @@ void gvt_helper_get_page(struct page *page)
 void gvt_helper_put_page(struct page *page)
 {
 	put_page(page);
+}
+
+bool gvt_helper_page_is_memory(struct page *page)
+{
+	return !PageReserved(page) || is_zone_device_page(page);
+}
+
+int gvt_helper_dma_mapping_error(struct device *dev, dma_addr_t address)
+{
+	return dma_mapping_error(dev, address);
 }
 
 void gvt_helper_read_page(void *to, struct page *page, size_t offset, size_t length)

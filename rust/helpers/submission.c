@@ -42,6 +42,11 @@ struct intel_context *gvt_helper_context_create(struct intel_engine_cs *engine)
 	return intel_context_create(engine);
 }
 
+u32 gvt_helper_context_size(struct intel_context *context)
+{
+	return context->engine->context_size;
+}
+
 void gvt_helper_context_get(struct intel_context *context)
 {
 	intel_context_get(context);
@@ -134,7 +139,10 @@ void gvt_helper_request_prioritise(struct i915_request *request, int priority)
 {
 	const struct i915_sched_attr attr = { .priority = priority };
 
+	/* What this may kick runs when it is let go. */
+	local_bh_disable();
 	request->engine->sched_engine->schedule(request, &attr);
+	local_bh_enable();
 }
 
 int gvt_helper_request_notify(struct i915_request *request, struct dma_fence_cb *callback,

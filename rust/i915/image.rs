@@ -105,11 +105,14 @@ impl Image {
         let raw = context.as_raw();
         // SAFETY: The context is valid.
         unsafe { bindings::gvt_helper_context_get(raw.as_ptr()) };
+        // Of the engine that it is of, not of the one that somebody names.
+        // SAFETY: The context is valid.
+        let size = unsafe { bindings::gvt_helper_context_size(raw.as_ptr()) };
         // INVARIANT: The reference was taken just now, and there is no state.
         Ok(Self {
             context: raw,
             state: None,
-            words: (engine.context_size() as usize / 4).saturating_sub(PAGE_WORDS),
+            words: (size as usize / 4).saturating_sub(PAGE_WORDS),
             workarounds,
         })
     }

@@ -87,7 +87,7 @@ impl<M: DeviceModel> Registration<M> {
             },
             GFP_KERNEL,
         )?;
-        let address = core::ptr::from_ref::<M::Context>(&context).addr();
+        let address = core::ptr::from_ref::<M::Context>(&context).expose_provenance();
         CONTEXT.cmpxchg(0, address, Full).map_err(|_| EBUSY)?;
         // SAFETY: The table lives until it is unregistered in drop.
         if to_result(unsafe { bindings::intel_gvt_set_ops(&*ops) }).is_err() {

@@ -23,7 +23,7 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// `count` pages from I/O address `iova` on, of which `page` is the first, are pinned through
+/// `count` pages of memory from I/O address `iova` on, of which `page` is the first, are pinned through
 /// `session`, and `address` is their mapping for `gpu`; both are undone in [`Drop`] only, and the mapping of what is
 /// `lost` not there.
 pub struct DmaPages<T: Operations> {
@@ -63,7 +63,8 @@ impl<T: Operations> DmaPages<T> {
     ///
     /// # Errors
     ///
-    /// - `EINVAL` if the driver has no [`Operations::dma_unmap`].
+    /// - `EINVAL` if the driver has no [`Operations::dma_unmap`], or the page is not of memory: VFIO pins registers of
+    ///   devices too, which have no references, and are not where the kernel has its memory.
     /// - `ENOMEM`.
     /// - Those of the container where no page is mapped, or the user's limit of locked memory is
     ///   reached.
@@ -74,15 +75,17 @@ impl<T: Operations> DmaPages<T> {
         let mut page = core::ptr::null_mut();
         let pinned = Self::pin(&session, iova, core::slice::from_mut(&mut page))?;
         let page = NonNull::new(page).ok_or(EFAULT)?;
+        // SAFETY: The page is pinned.
+        if !unsafe { bindings::gvt_helper_page_is_memory(page.as_ptr()) } {
+            return Err(EINVAL);
+        }
         let dev = core::ptr::from_ref(gpu.device()).cast_mut().cast();
         let direction = bindings::dma_data_direction::DMA_BIDIRECTIONAL;
         // SAFETY: The device is bound, and the page is pinned for longer than the mapping lives.
         let address =
             unsafe { bindings::dma_map_page_attrs(dev, page.as_ptr(), 0, PAGE_SIZE, direction, 0) };
-        // What `dma_mapping_error()` compares with.
-        if address == u64::MAX {
-            return Err(ENOMEM);
-        }
+        // SAFETY: That is what it was mapped for just now.
+        to_result(unsafe { bindings::gvt_helper_dma_mapping_error(dev, address) })?;
         core::mem::forget(pinned);
         // INVARIANT: The page is pinned and mapped, and nobody else undoes that.
         Ok(Self {
