@@ -167,7 +167,10 @@ mod gvt_handlers {
     #[test]
     fn fences_are_inside() -> Result {
         let low = 64 * MB;
+        let end = 128 * MB - 4096;
+        // Tiles in columns, and in rows.
         let fence = |first: u64, last: u64| last << 32 | first | 3;
+        let across = |first: u64, last: u64| last << 32 | first | 1;
         // A value, and what the hardware gets.
         for (value, hardware) in [
             (fence(low, low), Some(fence(low, low))),
@@ -175,11 +178,19 @@ mod gvt_handlers {
                 fence(low, 128 * MB - 4096),
                 Some(fence(low, 128 * MB - 4096)),
             ),
-            // Pitch and tiling are the guest's business.
+            // In a row of tiles what comes next to it in the picture is elsewhere in memory: whole rows have to be inside.
             (
-                fence(low, low) | 0x7ff << 32 | 2,
-                Some(fence(low, low) | 0x7ff << 32 | 2),
+                fence(low, low) | 0x7ff << 32,
+                Some(fence(low, low) | 0x7ff << 32),
             ),
+            (fence(end, end), Some(fence(end, end))),
+            (fence(end, end) | 1 << 32, None),
+            (fence(end, end) | 0x7ff << 32, None),
+            (across(end, end) | 3 << 32, Some(across(end, end) | 3 << 32)),
+            (across(end, end) | 4 << 32, None),
+            (across(end, end) | 0xfff << 32, None),
+            // 511 rows of 128 KiB, and one more of which a page is behind the end.
+            (across(low + 4096, end) | 0x7f << 32, None),
             // Off: nothing of it matters.
             (0, Some(0)),
             (fence(0, 128 * MB) & !1, Some(0)),

@@ -43,15 +43,40 @@ fn number(offset: u32) -> u32 {
     offset.saturating_sub(FIRST) / SIZE
 }
 
-/// Whether a fence is off, or covers nothing but pages in `own`.
+/// The tiles are Y ones: 128 bytes wide and 32 lines high. Otherwise they are X ones, of 512 bytes and 8 lines. A tile is
+/// a page.
+const TILES_Y: u64 = 1 << 1;
+/// How wide what is tiled is: multiples of 128 bytes, less one.
+const PITCH_SHIFT: u32 = 32;
+const PITCH: u64 = 0xfff;
+const PITCH_UNIT: u64 = 128;
+
+/// Whether a fence is off, or leads to nothing but pages in `own`.
+///
+/// The processor finds a place in the range by its line and column, and those are in a tile of the range's whole rows of
+/// tiles: the last row may be longer than the range, and what is at its end lies behind that
+/// (`i915_gem_fence_size()` makes room for whole rows).
 fn is_inside(own: GmRange, value: u64) -> bool {
     if value & VALID == 0 {
         return true;
     }
     let first = value & u64::from(PAGE);
     let last = (value >> 32) & u64::from(PAGE);
-    last.checked_sub(first)
+    let (width, lines) = if value & TILES_Y != 0 {
+        (128, 32)
+    } else {
+        (512, 8)
+    };
+    let pitch = ((value >> PITCH_SHIFT) & PITCH)
+        .saturating_add(1)
+        .saturating_mul(PITCH_UNIT);
+    let tiles = pitch.div_ceil(width);
+    let rows = last
+        .checked_sub(first)
         .and_then(|length| length.checked_add(PAGE_SIZE))
+        .and_then(|length| length.checked_next_multiple_of(pitch.saturating_mul(lines)))
+        .and_then(|length| length.checked_div(pitch.saturating_mul(lines)));
+    rows.and_then(|rows| rows.checked_mul(tiles)?.checked_mul(PAGE_SIZE))
         .is_some_and(|length| own.contains(first, length))
 }
 
