@@ -148,9 +148,11 @@ impl State {
         let end = start.saturating_add(length).div_ceil(PAGE_SIZE);
         let gone = start / PAGE_SIZE..end;
         let (used, remembered) = resources.frames.touch(&gone);
-        if used || remembered {
-            resources.frames.pause();
+        if !used && !remembered {
+            return;
         }
+        resources.frames.pause();
+        // What only the GPU may remember has no entry that leads to it: nobody else's tables need go.
         if used {
             self.model.withdraw(
                 start,
@@ -158,9 +160,7 @@ impl State {
                 &mut Env::new(resources, claim.gpu(), &claim.partition, clock),
             );
         }
-        if used || remembered {
-            resources.settle(claim.gpu(), &claim.partition, clock);
-        }
+        resources.settle(claim.gpu(), &claim.partition, clock);
     }
 }
 
