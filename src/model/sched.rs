@@ -102,6 +102,8 @@ struct Entry {
 /// Who wants an engine.
 pub struct Queue {
     timing: Timing,
+    /// How far one that has work may be behind another one, in nanoseconds of that one's.
+    lag: u64,
     entries: [Option<Entry>; MAX_VGPUS],
     /// No clock of one that has work is behind this.
     floor: u64,
@@ -125,10 +127,16 @@ impl Queue {
     pub fn new(timing: Timing) -> Self {
         Self {
             timing,
+            lag: MAX_LAG,
             entries: [None; MAX_VGPUS],
             floor: 0,
             began: 0,
         }
+    }
+
+    /// The others make up for so many nanoseconds that one has had.
+    pub(crate) fn with_lag(self, lag: u64) -> Self {
+        Self { lag, ..self }
     }
 
     /// How finely it is shared.
@@ -233,7 +241,8 @@ impl Queue {
 
     /// Nobody who has work stays far behind another one.
     fn bound_lag(&mut self) {
-        let lagging = |entry: &Entry| entry.clock.saturating_sub(steps(MAX_LAG, entry.weight));
+        let lag = self.lag;
+        let lagging = |entry: &Entry| entry.clock.saturating_sub(steps(lag, entry.weight));
         let active = self.entries.iter().flatten().filter(|entry| entry.active);
         let least = active.map(lagging).max().unwrap_or(0);
         for entry in self.entries.iter_mut().flatten() {

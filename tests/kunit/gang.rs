@@ -388,6 +388,31 @@ mod gvt_gang {
     }
 
     #[test]
+    fn long_batches_on_two_engines_get_no_more_than_their_share() -> Result {
+        let [rcs, bcs, _] = ENGINES;
+        let mut hog = KVec::new();
+        for _ in 0..100 {
+            hog.push(job(rcs, 2000 * MS), GFP_KERNEL)?;
+            hog.push(job(bcs, 2000 * MS), GFP_KERNEL)?;
+        }
+        let mut round = KVec::new();
+        for _ in 0..3000 {
+            round.push(job(rcs, 20 * MS), GFP_KERNEL)?;
+        }
+        let mut host = Host::new(true, &[(4, &hog), (4, &round)])?;
+        for guest in host.guests.iter_mut() {
+            guest.pause = 0;
+        }
+        host.run(60_000 * MS)?;
+        let [_, client] = &host.guests[..] else {
+            return Err(EINVAL);
+        };
+        // At first the hog is taken for one that waits for more.
+        assert!(client.time > 25_000 * MS);
+        Ok(())
+    }
+
+    #[test]
     fn one_that_hangs_keeps_the_others_off_until_it_is_ended() -> Result {
         let [rcs, bcs, vcs] = ENGINES;
         let hangs = [waits(rcs, vcs), job(bcs, MS)];

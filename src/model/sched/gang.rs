@@ -32,10 +32,15 @@ use crate::{
 
 /// After how many nanoseconds without an end to anything what is on the engines may wait for what is not.
 const STALL: u64 = 10_000_000;
-/// For how many nanoseconds after its turn a vGPU can have more so soon; after that it takes twice as long each time.
+/// For how many nanoseconds after its turn a vGPU can have more so soon; after that it takes twice as long each time, and
+/// that is forgotten slowly.
 const OVERTIME: u64 = 500_000_000;
 /// How long it takes at most: i915 has ended by then what an engine does not get off (`heartbeat_interval_ms`).
 const MAX_STALL: u64 = 10_000_000_000;
+/// For how much of such overtime the others make up, in nanoseconds.
+const MAX_LAG: u64 = MAX_STALL;
+/// How many nanoseconds after its last overtime a vGPU waits for more half as long.
+const FORGETS: u64 = MAX_STALL;
 /// For how many nanoseconds a vGPU without work counts as one that wants the engines: it may have more soon.
 const ABSENCE: u64 = 10_000_000;
 
@@ -49,11 +54,31 @@ struct Member {
     wants: EngineMap<bool>,
     /// When there was work last.
     worked: u64,
+    /// After how many nanoseconds what it had is taken for work that waits for more, as it was found last, and when
+    /// that was.
+    patience: u64,
+    tried: u64,
 }
 
 impl Member {
     fn flights(&self) -> EngineMap<usize> {
         EngineMap::new(|engine| *self.flights.get(engine))
+    }
+
+    /// How long what it has is waited for now.
+    fn patience(&self, now: u64) -> u64 {
+        let passed = now.saturating_sub(self.tried);
+        let halvings = passed.checked_div(FORGETS).unwrap_or(0);
+        let halvings = u32::try_from(halvings).unwrap_or(u32::MAX);
+        let left = self.patience.checked_shr(halvings).unwrap_or(0);
+        left.max(STALL)
+    }
+
+    /// It has had overtime, again.
+    fn try_patience(&mut self, now: u64) -> u64 {
+        let more = self.patience(now).saturating_mul(2).min(MAX_STALL);
+        (self.patience, self.tried) = (more, now);
+        more
     }
 
     fn flies(&self) -> bool {
@@ -63,6 +88,12 @@ impl Member {
     fn wants(&self) -> bool {
         self.wants.iter().any(|(_, wants)| *wants)
     }
+}
+
+/// Whether there is something that a vGPU could give to i915.
+fn wants(members: &[Member], id: VgpuId) -> bool {
+    let mut members = members.iter();
+    members.any(|member| member.id == Some(id) && member.wants())
 }
 
 /// Who has the engines.
@@ -93,17 +124,17 @@ impl Rest {
         Self {
             since: now,
             flights: own.flights(),
-            patience: STALL,
+            patience: own.patience(now),
             stalls: false,
         }
     }
 
     /// The same begins again with what there is now.
-    fn again(&mut self, own: &Member, now: u64) {
+    fn again(&mut self, own: &mut Member, now: u64) {
         self.flights = own.flights();
         self.stalls = false;
         if now.saturating_sub(self.since) > OVERTIME {
-            self.patience = self.patience.saturating_mul(2).min(MAX_STALL);
+            self.patience = own.try_patience(now);
         }
     }
 
@@ -131,7 +162,7 @@ impl Turn {
     }
 
     /// It is over, and this is what there is of it. Tells if it may have more.
-    fn end(&mut self, now: u64, own: &Member) -> bool {
+    fn end(&mut self, now: u64, own: &mut Member) -> bool {
         let rest = self.rest.get_or_insert_with(|| Rest::new(own, now));
         if rest.is_through() {
             rest.again(own, now);
@@ -164,7 +195,7 @@ impl Gang {
     /// Nobody wants an engine.
     pub fn new(timing: Timing) -> Self {
         Self {
-            queue: Queue::new(timing),
+            queue: Queue::new(timing).with_lag(MAX_LAG),
             members: core::array::from_fn(|_| Member::default()),
             turn: None,
         }
@@ -297,23 +328,22 @@ impl Gang {
             members,
             turn,
         } = self;
-        let wants = |id| {
-            let mut members = members.iter();
-            members.any(|member| member.id == Some(id) && member.wants())
-        };
         if let Some(current) = turn {
             queue.ran(current.id, now.saturating_sub(current.charged));
             current.charged = now;
-            let other = queue.next(|id| id != current.id && wants(id));
+            let other = queue.next(|id| id != current.id && wants(members, id));
             let over = other.is_some_and(|other| queue.overtakes_in(other, current.id) == 0);
-            let mut own = members.iter().filter(|own| own.id == Some(current.id));
+            let wants_more = wants(members, current.id);
+            let mut own = members.iter_mut().filter(|own| own.id == Some(current.id));
             match own.find(|own| own.flies()) {
                 Some(own) if over => return current.end(now, own),
-                None if over || !wants(current.id) => {}
+                None if over || !wants_more => {}
                 _ => return current.rest.take().is_some(),
             }
         }
-        *turn = queue.next(wants).map(|id| Turn::new(id, now));
+        *turn = queue
+            .next(|id| wants(members, id))
+            .map(|id| Turn::new(id, now));
         turn.is_some()
     }
 
