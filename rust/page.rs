@@ -25,11 +25,25 @@ unsafe impl Send for PageRef {}
 unsafe impl Sync for PageRef {}
 
 impl PageRef {
-    /// Takes a reference.
+    /// Takes a reference, unless there are so many that user space seems to collect them: their number has an end, and a
+    /// page is freed where it begins anew. What is left is for whoever cannot be refused one.
     ///
     /// # Safety
     ///
     /// `page` must be valid, and must have a reference during the call.
+    pub(crate) unsafe fn try_new(page: NonNull<bindings::page>) -> Option<Self> {
+        // SAFETY: By the requirement of this function.
+        let popular = unsafe { bindings::gvt_helper_page_is_popular(page.as_ptr()) };
+        // SAFETY: As above; it is refused when that was done often.
+        (!popular).then(|| unsafe { Self::new(page) })
+    }
+
+    /// Takes a reference.
+    ///
+    /// # Safety
+    ///
+    /// `page` must be valid, and must have a reference during the call. It may not be for user space to say how often
+    /// this is called for a page.
     pub(crate) unsafe fn new(page: NonNull<bindings::page>) -> Self {
         // SAFETY: By the requirement of this function.
         unsafe { bindings::gvt_helper_get_page(page.as_ptr()) };

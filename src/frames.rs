@@ -152,8 +152,13 @@ impl Frames {
     }
 
     /// A reference to the page of a frame that has uses.
-    pub(crate) fn share(&self, gfn: Gfn) -> Option<PageRef> {
-        self.used.get(&gfn).map(|frame| frame.pages.share())
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if it has no uses; `ENOMEM` if there are too many references to the page.
+    pub(crate) fn share(&self, gfn: Gfn) -> Result<PageRef> {
+        let frame = self.used.get(&gfn).ok_or(EINVAL)?;
+        frame.pages.share().ok_or(ENOMEM)
     }
 
     /// The page of a frame that has uses, and which byte of it is at this address.

@@ -114,13 +114,13 @@ impl Screen {
     /// # Errors
     ///
     /// `EINVAL` if there is no such plane, or if the GPU does not use all of its pages any more: then
-    /// it has another number. `ENOMEM`.
+    /// it has another number. `ENOMEM`, also if there are too many references to a page of it.
     pub(crate) fn pages(&self, number: u32, frames: &Frames) -> Result<KVVec<PageRef>> {
         let known = self.known.iter().find(|known| known.number == number);
         let known = known.ok_or(EINVAL)?;
         let mut pages = KVVec::with_capacity(known.frames.len(), GFP_KERNEL_ACCOUNT)?;
         for gfn in &known.frames {
-            pages.push(frames.share(*gfn).ok_or(EINVAL)?, GFP_KERNEL_ACCOUNT)?;
+            pages.push(frames.share(*gfn)?, GFP_KERNEL_ACCOUNT)?;
         }
         Ok(pages)
     }

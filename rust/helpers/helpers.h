@@ -52,6 +52,7 @@ void gvt_helper_forget_kill(void);
 
 /* pages.c */
 void gvt_helper_get_page(struct page *page);
+bool gvt_helper_page_is_popular(struct page *page);
 void gvt_helper_put_page(struct page *page);
 bool gvt_helper_page_is_memory(struct page *page);
 int gvt_helper_dma_mapping_error(struct device *dev, dma_addr_t address);

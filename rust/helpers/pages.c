@@ -19,6 +19,11 @@ void gvt_helper_put_page(struct page *page)
 	put_page(page);
 }
 
+bool gvt_helper_page_is_popular(struct page *page)
+{
+	return page_ref_count(compound_head(page)) > INT_MAX / 2;
+}
+
 bool gvt_helper_page_is_memory(struct page *page)
 {
 	return !PageReserved(page) || is_zone_device_page(page);

@@ -126,10 +126,10 @@ impl<T: Operations> DmaPages<T> {
         }
     }
 
-    /// A reference to the first page, which does not end with the pin.
-    pub fn share(&self) -> PageRef {
+    /// A reference to the first page, which does not end with the pin; `None` if it has too many.
+    pub fn share(&self) -> Option<PageRef> {
         // SAFETY: By the type invariant the page is pinned, so that it has references.
-        unsafe { PageRef::new(self.page) }
+        unsafe { PageRef::try_new(self.page) }
     }
 
     /// Copies from the first page, from byte `offset` of it on; false, and nothing is copied, if not all of that is in
@@ -159,7 +159,8 @@ impl<T: Operations> DmaPages<T> {
     /// pin ends when this is dropped.
     pub fn lose(&mut self) {
         if !self.lost {
-            core::mem::forget(self.share());
+            // SAFETY: As for `share`; this is done once for a pin, and `lost` tells that it was.
+            core::mem::forget(unsafe { PageRef::new(self.page) });
             self.lost = true;
         }
     }
