@@ -122,6 +122,7 @@ impl Bar0 {
         self.stop_work(map, env);
         self.registers.reset(map);
         self.ggtt.clear();
+        self.learn_page_sizes(map, env);
     }
 
     /// Forgets all work, and the page tables of the contexts.
@@ -162,11 +163,21 @@ impl Bar0 {
         self.work.ppgtt.removed(first, count);
     }
 
+    /// Page tables can have the pages that the registers say.
+    fn learn_page_sizes(&mut self, map: &RegisterMap, env: &mut dyn Env) {
+        let gamw = self.registers.file.get(GAMW_ECO_DEV_RW_IA);
+        let has_64k = gamw & GAMW_64K_PAGES == GAMW_64K_PAGES;
+        let gen9 = map.platform().info().graphics_version > 8;
+        self.work.ppgtt.set_64k(has_64k && gen9, env);
+    }
+
     /// Does what a register was written for.
     #[inline(never)]
     fn serve(&mut self, host: &mut Host<'_>) {
         let requests = core::mem::take(&mut self.registers.requests);
-        let gamw = self.registers.file.get(GAMW_ECO_DEV_RW_IA);
+        if requests.page_sizes {
+            self.learn_page_sizes(host.registers, &mut *host.env);
+        }
         let Host {
             registers,
             env,
@@ -177,11 +188,6 @@ impl Bar0 {
             for id in work.reset(requests.reset, &mut parts).iter() {
                 effects.cancel(id);
             }
-        }
-        if requests.page_sizes {
-            let has_64k = gamw & GAMW_64K_PAGES == GAMW_64K_PAGES;
-            let gen9 = parts.map.platform().info().graphics_version > 8;
-            work.ppgtt.set_64k(has_64k && gen9, &mut *parts.env);
         }
         if let Some(pvinfo::Notification::Destroyed(addressing)) = requests.notification {
             let roots = pvinfo::roots(addressing, &parts.registers.file);

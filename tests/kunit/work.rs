@@ -30,6 +30,8 @@ mod gvt_work {
     };
 
     const BCS: u32 = 0x2_2000;
+    const GDRST: u32 = 0x941c;
+    const GAMW_ECO_DEV_RW_IA: u32 = 0x4080;
     const NOOP: u32 = 0;
     const ARB_CHECK: u32 = 0x05 << 23;
     const USER_INTERRUPT: u32 = 0x02 << 23;
@@ -463,6 +465,35 @@ mod gvt_work {
         assert!(!worker.guest.has_table(running));
         worker.reset();
         assert!(worker.guest.is_empty());
+        Ok(())
+    }
+
+    #[test]
+    fn a_reset_ends_pages_of_64_kib() -> Result {
+        let mut worker = Worker::new()?;
+        let frame = worker.one_64k_page();
+        worker.ring(CONTEXT_A, &[ARB_CHECK]);
+        let has_64k = |worker: &mut Worker| -> Result<bool> {
+            worker.enable()?;
+            worker.submit(&[(CONTEXT_A, 7)])?;
+            assert!(worker.launch().is_some());
+            worker.complete(true);
+            assert_eq!(worker.guest.uses(frame), 1);
+            Ok(worker.guest.uses(frame + 15) == 1)
+        };
+        assert!(!has_64k(&mut worker)?);
+        for whole in [true, false] {
+            worker.set(GAMW_ECO_DEV_RW_IA, 0xf)?;
+            assert!(has_64k(&mut worker)?);
+            if whole {
+                worker.reset();
+                worker.reach()?;
+            } else {
+                worker.set(GDRST, 1)?;
+            }
+            assert_eq!(worker.register(GAMW_ECO_DEV_RW_IA)?, 0);
+            assert!(!has_64k(&mut worker)?);
+        }
         Ok(())
     }
 

@@ -86,6 +86,11 @@ impl Outside {
     pub(crate) fn has_table(&self, low: u32) -> bool {
         self.0.has_table(TABLES | u64::from(low))
     }
+
+    /// How many uses this frame of the guest's has, counted from its first.
+    pub(crate) fn uses(&self, frame: u64) -> u64 {
+        self.0.uses(FIRST + frame)
+    }
 }
 
 impl GuestMemory for Outside {
@@ -280,11 +285,7 @@ impl Worker {
             effects: Effects::new(),
             written: Written::default(),
         };
-        for page in 0..PAGES {
-            worker.map(page)?;
-        }
-        // The guest knows where it is, and takes interrupts.
-        worker.register(0x7_8000)?;
+        worker.reach()?;
         worker.message(true)?;
         for (register, value) in [
             (0x4_4200, 1 << 31),
@@ -312,6 +313,12 @@ impl Worker {
         let entry = (FIRST + u64::from(page)) * 4096 | 1;
         let at = WINDOW + u64::from(LOW / 4096 + page) * 8;
         self.write(BAR0, at, &entry.to_le_bytes())
+    }
+
+    /// The guest's part of graphics memory leads to its memory, and it knows where it is.
+    pub(crate) fn reach(&mut self) -> Result {
+        (0..PAGES).try_for_each(|page| self.map(page))?;
+        self.register(0x7_8000).map(|_| ())
     }
 
     /// The entries of an image are written again.
@@ -500,6 +507,19 @@ impl Worker {
     pub(crate) fn reset(&mut self) {
         let Machine { vgpu, registers } = &mut self.machine;
         vgpu.reset(registers, &mut self.guest);
+    }
+
+    /// The page tables of both contexts lead to 64 KiB of memory, if page tables can have such pages, or else to the first
+    /// of its frames; returns the number of that.
+    pub(crate) fn one_64k_page(&mut self) -> u64 {
+        const FRAME: u64 = 16;
+        const IN_64K: u64 = 1 << 11;
+        let tables = [TOP, TOP + 1, TOP + 2, TOP + 3, FIRST + FRAME];
+        for (table, below) in tables.into_iter().zip(tables.into_iter().skip(1)) {
+            let bits = if below == TOP + 3 { IN_64K | 3 } else { 3 };
+            self.guest.0.put(table, 0, below * 4096 | bits);
+        }
+        FRAME
     }
 
     /// The lower half of another root of page tables.

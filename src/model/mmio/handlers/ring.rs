@@ -157,6 +157,7 @@ impl Registers {
     pub(super) fn reset_engines(&mut self, value: u32, host: &Host<'_>) -> u32 {
         if value & GRDOM_FULL != 0 {
             self.restart(0..GT_END, host.registers);
+            self.requests.page_sizes = true;
             self.request_reset(host.registers.engines());
             return 0;
         }
