@@ -18,6 +18,7 @@ use kernel::{
             HrTimer,
             HrTimerCallback,
             HrTimerCallbackContext,
+            HrTimerHandle,
             HrTimerPointer,
             HrTimerRestart,
             RelativeMode, //
@@ -116,19 +117,36 @@ impl<T: Ring> Alarm<T> {
         self.armed = None;
         self.armed = after.map(|after| self.bell.0.clone().start(after));
     }
+
+    /// Does not ring any more, as after [`set`](Self::set) with `None`, and waits for what has begun to ring.
+    pub fn silence(&mut self) {
+        let stopped = self.armed.take().map(|mut armed| armed.cancel());
+        // What was stopped before its time is in no queue.
+        if stopped == Some(false) {
+            self.bell.wait();
+        }
+    }
 }
 
-impl<T: Ring> Drop for Queued<T> {
-    fn drop(&mut self) {
+impl<T: Ring> Queued<T> {
+    /// Takes the bell out of the queue, or waits until it has rung. The timer is stopped.
+    fn wait(&self) {
         let bell = Arc::as_ptr(&self.0);
         // SAFETY: The bell lives as long as our reference.
         let work = unsafe { &raw const (*bell).work };
         // SAFETY: `work` is valid.
         let work = unsafe { Work::raw_get(work) };
-        // SAFETY: The work is initialised; nobody queues it any more, since the timer is stopped.
+        // SAFETY: The work is initialised; nobody queues it now, since the timer is stopped.
         if unsafe { bindings::cancel_work_sync(work.cast()) } {
             // SAFETY: The queue got this from `Arc::into_raw`, and has not used it.
             drop(unsafe { Arc::from_raw(bell) });
         }
+    }
+}
+
+impl<T: Ring> Drop for Queued<T> {
+    fn drop(&mut self) {
+        // The timer was dropped before, so that it is stopped.
+        self.wait();
     }
 }

@@ -176,7 +176,8 @@ impl Porter {
             let register = |offset| model.register(offset);
             dispatcher.announce(image, addressing, &launch.written, register);
         });
-        self.alarm.set(None);
+        // If it rang too late that must not end the next wait.
+        self.alarm.silence();
         // If it was interrupted, that was for this: who leaves has nothing more to prepare.
         on.forget_interrupts();
         let Some(launch) = launch else {
