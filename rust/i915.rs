@@ -26,6 +26,10 @@ use kernel::{
             Atomic,
             Relaxed, //
         },
+        barrier::{
+            smp_mb,
+            Read, //
+        },
         Arc,
         Completion, //
     },
@@ -183,6 +187,18 @@ impl Gpu {
     pub fn is_wedged(&self) -> bool {
         // SAFETY: By the type invariant `raw` is valid.
         unsafe { bindings::gvt_helper_i915_is_wedged(self.as_raw()) }
+    }
+
+    /// How often i915 has begun to reset the GPU as a whole, and written its own values to all registers; `None` while
+    /// it is at that.
+    pub fn resets(&self) -> Option<u32> {
+        // SAFETY: By the type invariant `raw` is valid.
+        let resets = unsafe { bindings::gvt_helper_i915_resets(self.as_raw()) };
+        // A reset that was counted has been under way for longer than that: if none is now, it has ended.
+        smp_mb(Read);
+        // SAFETY: As above.
+        let resetting = unsafe { bindings::gvt_helper_i915_is_resetting(self.as_raw()) };
+        (!resetting).then_some(resets)
     }
 
     /// Calls `body` if i915 has not begun to remove the device, and lets that wait for its end.

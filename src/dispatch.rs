@@ -120,6 +120,7 @@ impl Drop for Thread {
 
 /// The engines of a GPU.
 pub(crate) struct Dispatch {
+    gpu: Arc<Gpu>,
     desks: EngineMap<Option<Desk>>,
 }
 
@@ -146,7 +147,10 @@ impl Dispatch {
             let together = together.clone();
             *desks.get_mut(id) = Some(Desk::new(&engine, id, platform, timing, together)?);
         }
-        Ok(Self { desks })
+        Ok(Self {
+            gpu: gpu.clone(),
+            desks,
+        })
     }
 
     /// Ends what i915 has of a virtual GPU for an engine.

@@ -163,6 +163,13 @@ impl Partition {
         self.fences().clear(&awake);
     }
 
+    /// Writes the fences again, of which none may be written meanwhile.
+    pub(crate) fn restore_fences(&self) {
+        if self.fences().are_lit() {
+            self.fences().restore(&self.entries.gpu.wake());
+        }
+    }
+
     /// Writes all entries and fences again.
     pub(crate) fn restore(&self, awake: &Awake<'_>) {
         self.fences().restore(awake);

@@ -105,6 +105,8 @@ bool gvt_helper_i915_enable_gvt(struct drm_i915_private *i915);
 bool gvt_helper_i915_is_guest(struct drm_i915_private *i915);
 bool gvt_helper_i915_wants_guc(struct drm_i915_private *i915);
 bool gvt_helper_i915_is_wedged(struct drm_i915_private *i915);
+u32 gvt_helper_i915_resets(struct drm_i915_private *i915);
+bool gvt_helper_i915_is_resetting(struct drm_i915_private *i915);
 void *gvt_helper_i915_gvt(struct drm_i915_private *i915);
 void gvt_helper_i915_set_gvt(struct drm_i915_private *i915, void *gvt);
 bool gvt_helper_i915_enter(struct drm_i915_private *i915, int *section);

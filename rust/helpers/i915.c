@@ -104,6 +104,16 @@ bool gvt_helper_i915_is_wedged(struct drm_i915_private *i915)
 	return intel_gt_is_wedged(to_gt(i915));
 }
 
+u32 gvt_helper_i915_resets(struct drm_i915_private *i915)
+{
+	return i915_reset_count(&i915->gpu_error);
+}
+
+bool gvt_helper_i915_is_resetting(struct drm_i915_private *i915)
+{
+	return test_bit(I915_RESET_BACKOFF, &to_gt(i915)->reset.flags);
+}
+
 void *gvt_helper_i915_gvt(struct drm_i915_private *i915)
 {
 	return i915->gvt;

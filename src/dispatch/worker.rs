@@ -73,6 +73,8 @@ pub(super) struct Porter {
     itself: Arc<SetOnce<Interrupter>>,
     /// Rings while memory is waited for in vain.
     alarm: Alarm<Impatience>,
+    /// How often i915 had reset the GPU when the fences were written last.
+    resets: u32,
 }
 
 impl Body for Porter {
@@ -82,6 +84,7 @@ impl Body for Porter {
         let mut stays = EngineMap::new(|id| self.dispatch.desks.get(id).is_some());
         while stays.iter().any(|(_, stays)| *stays) {
             self.vgpu.device().bell().wait();
+            self.follow_resets();
             for engine in EngineId::ALL {
                 if self.vgpu.device().bell().was_pressed(engine.number()) {
                     *stays.get_mut(engine) &= self.serve(engine, on);
@@ -113,7 +116,17 @@ impl Porter {
             gone: gone.clone(),
             alarm: Alarm::new(Impatience(itself.clone()))?,
             itself,
+            resets: 0,
         })
+    }
+
+    /// Sees to it that the fences are as the guest has them, though i915 may have reset the GPU.
+    fn follow_resets(&mut self) {
+        let resets = self.dispatch.gpu.resets();
+        if let Some(resets) = resets.filter(|resets| *resets != self.resets) {
+            self.resets = resets;
+            self.vgpu.device().restore_fences();
+        }
     }
 
     /// Does all that there is to do for an engine; false if it has left that.

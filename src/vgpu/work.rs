@@ -82,6 +82,14 @@ impl Vgpu {
         });
     }
 
+    /// i915 has reset the GPU, which turns the fences off.
+    pub(crate) fn restore_fences(&self) {
+        let state = self.state();
+        if let Some(claim) = &state.claim {
+            claim.partition.restore_fences();
+        }
+    }
+
     /// The guest has written to a page that is watched.
     pub(crate) fn page_written(&self, gpa: u64) {
         let mut state = self.state();

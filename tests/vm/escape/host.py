@@ -26,7 +26,7 @@ ENGINES = ("rcs0", "bcs0", "vcs0", "vecs0")
 _SLABS = ("SUnreclaim", "VmallocUsed", "Percpu", "PageTables")
 
 # A guest may hang its engine, and the host takes that back.
-HANGS = r"GPU HANG|GPU hang|Resetting (rcs|bcs|vcs|vecs)\d"
+HANGS = r"GPU HANG|GPU hang|Resetting (chip|(rcs|bcs|vcs|vecs)\d)"
 
 pages = importlib.machinery.SourceFileLoader("pages", str(Path(__file__).parents[1] / "checks" / "pages")).load_module()
 

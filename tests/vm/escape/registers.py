@@ -6,6 +6,9 @@ from pathlib import Path
 from escape import guest as g
 from escape.arena import HOST_REGISTERS, Arena, attack
 
+_I915 = Path("/sys/kernel/debug/dri/0")
+# How i915 resets: 1 is the whole GPU; and what makes it do so.
+_WHOLE, _RESET = _I915 / "i915_params/reset", _I915 / "i915_wedged"
 _BAD = 0x5A5A_2080
 _NONPRIV = 0x24D0
 _FENCES = 0x10_0000
@@ -108,6 +111,33 @@ def fences(arena: Arena) -> None:
                 first, behind = now[at] & 0xFFFF_F000, now[at + 4] & 0xFFFF_F000
                 if (now[at], now[at + 4]) != (before[at], before[at + 4]) and now[at] & 1 and not low <= first <= behind < end:
                     arena.escaped(f"a fence reaches from {first:#x} to {behind:#x}")
+
+
+@attack("5.3", "work that does not end, for which the whole GPU is reset: others keep their fences")
+def fences_of_others(arena: Arena) -> None:
+    guest, other = arena.guest, arena.bystander
+    places = [_FENCES + 4 * number for number in range(64)]
+    before = arena.gpu.registers(places)
+    other.write(_FENCES, other.low + 31 * g.PAGE << 32 | other.low | 1, 8)
+    lit = arena.gpu.registers(places)
+    if lit == before:
+        raise AssertionError("a fence of another guest's does not get to the hardware")
+    guest.batch([g.START_BATCH | g.OF_PPGTT, g.BATCH, 0])
+    guest.run([g.START_BATCH | g.OF_PPGTT, g.BATCH, 0], g.BCS, 0.2)
+    # So that i915 does not reset engines one by one.
+    kept = _WHOLE.read_text()
+    _WHOLE.write_text("1")
+    try:
+        _RESET.write_text("0xffff")
+    finally:
+        _WHOLE.write_text(kept)
+    if arena.gpu.registers(places) == lit:
+        raise AssertionError("the GPU was not reset")
+    if not other.works(g.BCS):
+        arena.escaped("another guest does not work any more")
+    if arena.gpu.registers(places) != lit:
+        arena.escaped("another guest's fence stays off")
+    other.write(_FENCES, 0, 8)
 
 
 @attack("12.1-23", "an engine loads registers of other engines: what memory is cached how, lists of what may be written")
