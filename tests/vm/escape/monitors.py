@@ -238,7 +238,9 @@ def _leave_stalled(arena: Arena) -> None:
     arena.another_guest()
 
 
-@attack("5.3", "memory that never comes to the host's own thread: the VMM is killed, and what would bring it closes last", seconds=60.0)
+@attack(
+    "5.3", "memory that never comes to the host's own thread: the VMM is killed, and what brings it closes last", seconds=60.0
+)
 def stalled_thread(arena: Arena) -> None:
     _stall_thread(arena)
     if arena.ours:
@@ -246,7 +248,7 @@ def stalled_thread(arena: Arena) -> None:
     _leave_stalled(arena)
 
 
-@attack("5.3", "memory that never comes to the host's own thread, and the VMM waits for that thread when it is killed", seconds=90.0)
+@attack("5.3", "memory that never comes to the host's own thread, and the VMM waits for that when it is killed", seconds=90.0)
 def stalled_access(arena: Arena) -> None:
     _stall_thread(arena)
     arena.guest.vmm.send("read", region=0, offset=0x2080, width=4)

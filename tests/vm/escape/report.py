@@ -47,9 +47,7 @@ def push(layout: Layout, folder: Path, names: Sequence[str]) -> Path:
     return folder
 
 
-def machine(
-    layout: Layout, driver: str, name: str, names: Sequence[str], platform: str = "skl"
-) -> tuple[dict[str, Result], str]:
+def machine(layout: Layout, driver: str, name: str, names: Sequence[str], platform: str = "skl") -> tuple[dict[str, Result], str]:
     """Tries attacks in one machine, until one breaks it; what came of those that were tried, and what else was wrong."""
     folder = layout.output(name)
     shutil.rmtree(folder, ignore_errors=True)
