@@ -15,6 +15,8 @@ from escape.guest import Guest
 _CONFIG, _OPREGION, _EDID = 7, 9, 10
 _SECRET = 0x5EC2_E700
 _LINEAR, _TILED = 0x8400_0000, 0x8400_1400
+# Page tables that lead nowhere.
+_MANY_TABLES = [g.SPARE_TABLES + number * g.PAGE for number in range(16, 40)]
 
 
 @attack("5.2-1", "the configuration space at places whose low 32 bits wrap around: reads")
@@ -207,8 +209,8 @@ def _must_not_sleep(arena: Arena) -> None:
     arena.escaped("the host goes to sleep, and would not wake up")
 
 
-def _stall_thread(arena: Arena) -> None:
-    """Memory of the guest never comes to the host's own thread."""
+def _stall_thread(arena: Arena, first: int, size: int, **late: int) -> None:
+    """Page tables of the guest come late to the host's own thread, or never."""
     guest = arena.guest
     # Files are closed in the opposite order of their numbers: what brings memory takes the place of this one.
     guest.vmm.must("close")
@@ -218,12 +220,15 @@ def _stall_thread(arena: Arena) -> None:
     arena.gpu.ask("delay-completion", engine="bcs0", us=1_000_000)
     guest.queue(g.store(guest.gm(g.RESULT), 1, g.GLOBAL))
     guest.submit()
-    guest.put(g.SPARE_TABLES, [g.POINTERS | 3], width=8)
+    tables = [g.SPARE_TABLES + number * g.PAGE for number in range(3)]
+    for table, below in zip(tables[:2], tables[1:], strict=True):
+        guest.put(table, [below | 3], width=8)
+    guest.put(tables[2], [table | 3 for table in _MANY_TABLES], width=8)
     guest.queue(g.store(guest.gm(g.RESULT), 2, g.GLOBAL), g.CONTEXT_B)
     guest.set_state(g.CONTEXT_B, g.Place.PDP0_LOW, g.SPARE_TABLES)
     guest.submit(g.BCS, g.CONTEXT_B, number=8)
     guest.vmm.must("close_eventfd", event="low")
-    guest.vmm.must("memory_stall", offset=g.SPARE_TABLES, size=g.PAGE)
+    guest.vmm.must("memory_stall", offset=first, size=size, **late)
     # Memory that the GPU uses goes: all tables are read once more, by whoever gives it the work that waits.
     guest.map(g.NOT_MAPPED // g.PAGE, [g.REMOVABLE | 1])
     guest.vmm.must("dma_unmap", iova=g.REMOVABLE, size=g.MEMORY - g.REMOVABLE)
@@ -242,7 +247,7 @@ def _leave_stalled(arena: Arena) -> None:
     "5.3", "memory that never comes to the host's own thread: the VMM is killed, and what brings it closes last", seconds=60.0
 )
 def stalled_thread(arena: Arena) -> None:
-    _stall_thread(arena)
+    _stall_thread(arena, g.SPARE_TABLES, g.PAGE)
     if arena.ours:
         _must_not_sleep(arena)
     _leave_stalled(arena)
@@ -250,8 +255,16 @@ def stalled_thread(arena: Arena) -> None:
 
 @attack("5.3", "memory that never comes to the host's own thread, and the VMM waits for that when it is killed", seconds=90.0)
 def stalled_access(arena: Arena) -> None:
-    _stall_thread(arena)
+    _stall_thread(arena, g.SPARE_TABLES, g.PAGE)
     arena.guest.vmm.send("read", region=0, offset=0x2080, width=4)
+    _leave_stalled(arena)
+
+
+@attack("5.3", "memory that comes late to the host's own thread, page by page, and more that is taken away then", seconds=60.0)
+def late_memory(arena: Arena) -> None:
+    _stall_thread(arena, _MANY_TABLES[0], len(_MANY_TABLES) * g.PAGE, milliseconds=1000)
+    # VFIO asks for what is left here again and again, and gives the host up when that was in vain ten times.
+    arena.guest.vmm.must("dma_unmap", iova=0, size=g.REMOVABLE)
     _leave_stalled(arena)
 
 

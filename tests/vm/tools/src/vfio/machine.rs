@@ -3,30 +3,25 @@
 
 use std::fs::{File, OpenOptions};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use kvm_bindings::{
     kvm_create_device, kvm_device_attr, kvm_device_type_KVM_DEV_TYPE_VFIO, kvm_userspace_memory_region,
     KVM_DEV_VFIO_FILE, KVM_DEV_VFIO_FILE_ADD, KVM_DEV_VFIO_FILE_DEL,
 };
 use kvm_ioctls::{DeviceFd, Kvm, VmFd};
-use rustix::ioctl::opcode;
 use vfio_bindings::bindings::vfio::{VFIO_TYPE1v2_IOMMU, VFIO_DMA_MAP_FLAG_READ, VFIO_DMA_MAP_FLAG_WRITE};
 
 use super::guest::Processor;
+use super::stall::Stall;
 use super::{ioctl, Failure};
 use crate::mapping::Mapping;
-
-// What `linux/userfaultfd.h` has of structures of `u64`.
-const UFFD_API: u64 = 0xaa;
-const UFFDIO_API: u32 = opcode::read_write::<[u64; 3]>(0xaa, 0x3f);
-const UFFDIO_REGISTER: u32 = opcode::read_write::<[u64; 4]>(0xaa, 0x00);
-const UFFDIO_REGISTER_MODE_MISSING: u64 = 1;
 
 /// A virtual machine.
 ///
 /// Fields are dropped in order: what waits for memory goes on, the processor before its VM, the VM before the memory that it uses.
 pub(super) struct Machine {
-    stalls: Vec<OwnedFd>,
+    stalls: Vec<Stall>,
     /// The file of its memory.
     file: OwnedFd,
     processor: Option<Processor>,
@@ -72,18 +67,14 @@ impl Machine {
         &self.memory
     }
 
-    /// Takes pages out of the memory. Whoever touches one waits for this program to bring it, which never does.
-    pub(super) fn stall(&mut self, offset: u64, size: u64) -> Result<(), Failure> {
+    /// Takes pages out of the memory. Whoever touches one waits for this program to bring it, which takes so long, or
+    /// never does.
+    pub(super) fn stall(&mut self, offset: u64, size: u64, pause: Option<Duration>) -> Result<(), Failure> {
         self.check(offset, size)?;
-        // SAFETY: The descriptor catches no faults yet.
-        let faults = unsafe { rustix::mm::userfaultfd(rustix::mm::UserfaultfdFlags::CLOEXEC) }?;
-        let api = [UFFD_API, 0, 0];
-        ioctl::with_struct(faults.as_fd(), UFFDIO_API, &mut api.map(u64::to_le_bytes).concat())?;
-        let range = [self.memory.address() + offset, size, UFFDIO_REGISTER_MODE_MISSING, 0];
-        ioctl::with_struct(faults.as_fd(), UFFDIO_REGISTER, &mut range.map(u64::to_le_bytes).concat())?;
+        let stall = Stall::new(self.memory.address() + offset, size, pause)?;
         let hole = rustix::fs::FallocateFlags::PUNCH_HOLE | rustix::fs::FallocateFlags::KEEP_SIZE;
         rustix::fs::fallocate(&self.file, hole, offset, size)?;
-        self.stalls.push(faults);
+        self.stalls.push(stall);
         Ok(())
     }
 

@@ -11,6 +11,7 @@ mod opened;
 mod request;
 mod session;
 mod space;
+mod stall;
 mod sweep;
 
 pub use bench::{accesses, memory, work, Cost, Unit};

@@ -234,6 +234,7 @@ pub(super) enum Request {
         machine: String,
         offset: Num,
         size: Num,
+        milliseconds: Option<u64>,
     },
     GuestWrite {
         #[serde(default = "zero_name")]

@@ -170,11 +170,11 @@ impl Session {
                 }
                 nothing()
             }
-            Request::MemoryStall { machine, offset, size } => {
+            Request::MemoryStall { machine, offset, size, milliseconds } => {
                 let Some(place) = self.machines.get_mut(&machine) else {
                     return text(format!("there is no machine {machine}"));
                 };
-                place.stall(offset.0, size.0)?;
+                place.stall(offset.0, size.0, milliseconds.map(Duration::from_millis))?;
                 nothing()
             }
             Request::GuestWrite { machine, gpa, width, value } => {
