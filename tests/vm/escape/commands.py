@@ -17,6 +17,7 @@ _COLOR_BLT, _PIXELS_32 = 0x50 << 22 | 3 << 20 | 5, 3 << 24 | 0xF0 << 16
 # DERRMR, the value of which is patched.
 _PATCHED = 0x44050
 _ARBITRATION_OFF = 0x08 << 23
+_LEAVE_OUT = 0x01 << 23 | 0xF
 _BAD = 0xBAD0_BAD0
 
 
@@ -185,3 +186,10 @@ def hogs(arena: Arena) -> None:
     if not host.works("bcs0", 10):
         arena.escaped("a program of the host does not get the engine")
     arena.bystander.boot()
+
+
+@attack("5.3", "commands are left out until further notice: not those behind the guest's work")
+def left_out(arena: Arena) -> None:
+    for words in ([_LEAVE_OUT], [_LEAVE_OUT, *g.store(arena.guest.gm(g.RESULT), 1, g.GLOBAL)]):
+        if not arena.guest.run(words, g.RCS, 2.0):
+            arena.escaped("what tells the host that work is done is left out")
