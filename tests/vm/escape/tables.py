@@ -182,7 +182,7 @@ def never_forgotten(arena: Arena) -> None:
                 arena.gpu.ask("keep-translations", engine=engine)
         arena.guest.vmm.must("dma_unmap", iova=g.REMOVABLE, size=_TWO_MIB)
         arena.guest.leave()
-        is_free[is_forgotten] = wait_until_free(frame)
+        is_free[is_forgotten] = wait_until_free(frame, 10.0 if is_forgotten else 2.0)
     arena.gpu.ask("clear-faults")
     arena.another_guest()
     if not is_free[True]:
