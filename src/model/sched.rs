@@ -8,7 +8,7 @@
 //! anybody has work, and nobody starves. A vGPU that had nothing to do does not save up its time: when it
 //! has work again its clock is set to where the others are, less a little, so that it gets its turn at
 //! once. Nor does one that always has work and uses little: it is behind another one by no more than
-//! [`MAX_LAG`] of that one's time.
+//! [`MAX_LAG`] of that one's time, and what that one had of the turns of others ([`gang`]).
 //!
 //! A batch cannot be taken back. While it is not done its vGPU has the engine in turns with the others,
 //! whatever its weight and its cap, and has less afterwards. So shares follow the weights as far as batches
@@ -32,8 +32,8 @@ use crate::{
 /// How many steps of a clock there are in a nanosecond at weight 1.
 const STEPS: u64 = 64;
 
-/// For how long one may have had the engine and the others make up for it, in nanoseconds. That is more than a batch
-/// can take that does not give way, before i915 resets the engine (`preempt_timeout_ms`, on Gen9).
+/// For how long one may have had the engine and the others make up for it, in nanoseconds, if it had it in its turns. That
+/// is more than a batch can take that does not give way, before i915 resets the engine (`preempt_timeout_ms`, on Gen9).
 const MAX_LAG: u64 = 1_000_000_000;
 
 /// How finely an engine is shared.
@@ -95,6 +95,8 @@ struct Entry {
     clock: u64,
     /// GPU time since it came, in nanoseconds.
     total: u64,
+    /// For how much more than others can be behind it they make up, in nanoseconds.
+    owed: u64,
     /// It has work.
     active: bool,
 }
@@ -102,8 +104,6 @@ struct Entry {
 /// Who wants an engine.
 pub struct Queue {
     timing: Timing,
-    /// How far one that has work may be behind another one, in nanoseconds of that one's.
-    lag: u64,
     entries: [Option<Entry>; MAX_VGPUS],
     /// No clock of one that has work is behind this.
     floor: u64,
@@ -127,16 +127,10 @@ impl Queue {
     pub fn new(timing: Timing) -> Self {
         Self {
             timing,
-            lag: MAX_LAG,
             entries: [None; MAX_VGPUS],
             floor: 0,
             began: 0,
         }
-    }
-
-    /// The others make up for so many nanoseconds that one has had.
-    pub(crate) fn with_lag(self, lag: u64) -> Self {
-        Self { lag, ..self }
     }
 
     /// How finely it is shared.
@@ -154,6 +148,7 @@ impl Queue {
             used: before.map_or(0, |entry| entry.used),
             clock: before.map_or(0, |entry| entry.clock).max(self.floor),
             total: 0,
+            owed: 0,
             active: false,
         };
         self.forget(id);
@@ -225,6 +220,13 @@ impl Queue {
         }
     }
 
+    /// A vGPU has had the engine for so many nanoseconds when it was the turn of others.
+    pub(crate) fn owes(&mut self, id: VgpuId, nanoseconds: u64) {
+        if let Some(entry) = self.entry(id) {
+            entry.owed = nanoseconds;
+        }
+    }
+
     /// Whether a vGPU has work, which waits or runs.
     pub fn set_active(&mut self, id: VgpuId, active: bool) {
         self.raise_floor();
@@ -241,8 +243,10 @@ impl Queue {
 
     /// Nobody who has work stays far behind another one.
     fn bound_lag(&mut self) {
-        let lag = self.lag;
-        let lagging = |entry: &Entry| entry.clock.saturating_sub(steps(lag, entry.weight));
+        let lagging = |entry: &Entry| {
+            let lag = MAX_LAG.saturating_add(entry.owed);
+            entry.clock.saturating_sub(steps(lag, entry.weight))
+        };
         let active = self.entries.iter().flatten().filter(|entry| entry.active);
         let least = active.map(lagging).max().unwrap_or(0);
         for entry in self.entries.iter_mut().flatten() {

@@ -413,6 +413,31 @@ mod gvt_gang {
     }
 
     #[test]
+    fn who_always_has_a_little_does_not_save_it_up() -> Result {
+        let [rcs, ..] = ENGINES;
+        let mut round = KVec::new();
+        for _ in 0..20_000 {
+            round.push(job(rcs, MS), GFP_KERNEL)?;
+        }
+        let mut host = Host::new(true, &[(4, &round), (4, &round)])?;
+        for (guest, pause) in host.guests.iter_mut().zip([5 * MS, 0]) {
+            guest.pause = pause;
+        }
+        host.run(15_000 * MS)?;
+        host.guests.first_mut().ok_or(EINVAL)?.pause = 0;
+        let (mut had, mut without, mut longest) = (0, 0, 0);
+        for _ in 0..50 {
+            host.run(100 * MS)?;
+            let has = host.guests.last().ok_or(EINVAL)?.time;
+            without = if has == had { without + 100 * MS } else { 0 };
+            longest = longest.max(without);
+            had = has;
+        }
+        assert!(longest <= 1500 * MS);
+        Ok(())
+    }
+
+    #[test]
     fn one_that_hangs_keeps_the_others_off_until_it_is_ended() -> Result {
         let [rcs, bcs, vcs] = ENGINES;
         let hangs = [waits(rcs, vcs), job(bcs, MS)];

@@ -37,10 +37,12 @@ const STALL: u64 = 10_000_000;
 const OVERTIME: u64 = 500_000_000;
 /// How long it takes at most: i915 has ended by then what an engine does not get off (`heartbeat_interval_ms`).
 const MAX_STALL: u64 = 10_000_000_000;
-/// For how much of such overtime the others make up, in nanoseconds.
-const MAX_LAG: u64 = MAX_STALL;
-/// How many nanoseconds after its last overtime a vGPU waits for more half as long.
-const FORGETS: u64 = MAX_STALL;
+/// How long it takes at most at the next turn.
+const MAX_KEPT: u64 = 2_500_000_000;
+/// After how many nanoseconds of its own without overtime it takes a vGPU half as long again.
+const FORGETS: u64 = 10_000_000_000;
+/// The others make up for that much of the last overtime of one of them, in nanoseconds.
+const MAX_OWED: u64 = 10_000_000_000;
 /// For how many nanoseconds a vGPU without work counts as one that wants the engines: it may have more soon.
 const ABSENCE: u64 = 10_000_000;
 
@@ -54,8 +56,8 @@ struct Member {
     wants: EngineMap<bool>,
     /// When there was work last.
     worked: u64,
-    /// After how many nanoseconds what it had is taken for work that waits for more, as it was found last, and when
-    /// that was.
+    /// After how many nanoseconds what it had was taken for work that waits for more last, and how long it had had the
+    /// engines in all by then.
     patience: u64,
     tried: u64,
 }
@@ -65,20 +67,18 @@ impl Member {
         EngineMap::new(|engine| *self.flights.get(engine))
     }
 
-    /// How long what it has is waited for now.
-    fn patience(&self, now: u64) -> u64 {
-        let passed = now.saturating_sub(self.tried);
+    /// How long what it has is waited for, now that it has had the engines for so long in all.
+    fn patience(&self, total: u64) -> u64 {
+        let passed = total.saturating_sub(self.tried);
         let halvings = passed.checked_div(FORGETS).unwrap_or(0);
         let halvings = u32::try_from(halvings).unwrap_or(u32::MAX);
         let left = self.patience.checked_shr(halvings).unwrap_or(0);
         left.max(STALL)
     }
 
-    /// It has had overtime, again.
-    fn try_patience(&mut self, now: u64) -> u64 {
-        let more = self.patience(now).saturating_mul(2).min(MAX_STALL);
-        (self.patience, self.tried) = (more, now);
-        more
+    /// It has had overtime, and what it has was waited for so long.
+    fn note_patience(&mut self, patience: u64, total: u64) {
+        (self.patience, self.tried) = (patience.min(MAX_KEPT), total);
     }
 
     fn flies(&self) -> bool {
@@ -120,21 +120,27 @@ struct Rest {
 }
 
 impl Rest {
-    fn new(own: &Member, now: u64) -> Self {
+    fn new(own: &Member, now: u64, total: u64) -> Self {
         Self {
             since: now,
             flights: own.flights(),
-            patience: own.patience(now),
+            patience: own.patience(total),
             stalls: false,
         }
     }
 
+    /// For how long there has been something left.
+    fn overtime(&self, now: u64) -> u64 {
+        now.saturating_sub(self.since)
+    }
+
     /// The same begins again with what there is now.
-    fn again(&mut self, own: &mut Member, now: u64) {
+    fn again(&mut self, own: &mut Member, now: u64, total: u64) {
         self.flights = own.flights();
         self.stalls = false;
-        if now.saturating_sub(self.since) > OVERTIME {
-            self.patience = own.try_patience(now);
+        if self.overtime(now) > OVERTIME {
+            self.patience = self.patience.saturating_mul(2).min(MAX_STALL);
+            own.note_patience(self.patience, total);
         }
     }
 
@@ -161,11 +167,16 @@ impl Turn {
         Some(rest.patience.saturating_sub(since))
     }
 
-    /// It is over, and this is what there is of it. Tells if it may have more.
-    fn end(&mut self, now: u64, own: &mut Member) -> bool {
-        let rest = self.rest.get_or_insert_with(|| Rest::new(own, now));
+    /// For how long it has been over.
+    fn overtime(&self, now: u64) -> u64 {
+        self.rest.as_ref().map_or(0, |rest| rest.overtime(now))
+    }
+
+    /// It is over, and this is what there is of it; it has had the engines for so long in all. Tells if it may have more.
+    fn end(&mut self, now: u64, own: &mut Member, total: u64) -> bool {
+        let rest = self.rest.get_or_insert_with(|| Rest::new(own, now, total));
         if rest.is_through() {
-            rest.again(own, now);
+            rest.again(own, now, total);
         }
         let stalls = self.stalls_in(now) == Some(0);
         if let Some(rest) = &mut self.rest {
@@ -195,7 +206,7 @@ impl Gang {
     /// Nobody wants an engine.
     pub fn new(timing: Timing) -> Self {
         Self {
-            queue: Queue::new(timing).with_lag(MAX_LAG),
+            queue: Queue::new(timing),
             members: core::array::from_fn(|_| Member::default()),
             turn: None,
         }
@@ -330,13 +341,15 @@ impl Gang {
         } = self;
         if let Some(current) = turn {
             queue.ran(current.id, now.saturating_sub(current.charged));
+            queue.owes(current.id, current.overtime(now).min(MAX_OWED));
             current.charged = now;
+            let total = queue.total(current.id);
             let other = queue.next(|id| id != current.id && wants(members, id));
             let over = other.is_some_and(|other| queue.overtakes_in(other, current.id) == 0);
             let wants_more = wants(members, current.id);
             let mut own = members.iter_mut().filter(|own| own.id == Some(current.id));
             match own.find(|own| own.flies()) {
-                Some(own) if over => return current.end(now, own),
+                Some(own) if over => return current.end(now, own, total),
                 None if over || !wants_more => {}
                 _ => return current.rest.take().is_some(),
             }
