@@ -21,7 +21,7 @@ void gvt_helper_put_page(struct page *page)
 
 bool gvt_helper_page_is_popular(struct page *page)
 {
-	return page_ref_count(compound_head(page)) > INT_MAX / 2;
+	return (unsigned int)page_ref_count(compound_head(page)) > INT_MAX / 2;
 }
 
 bool gvt_helper_page_is_memory(struct page *page)
