@@ -126,7 +126,11 @@ impl Occupancy {
                 next.since = Some(Instant::now());
             }
         }
-        self.registers.note_resets(switching.resets());
+        if self.registers.note_resets(switching.resets()) {
+            // Those who have nothing there may have something else that is not as it was.
+            let buttons = self.occupants.iter().map(|occupant| &occupant.button);
+            buttons.for_each(Button::press);
+        }
         if on {
             let owner = known.then_some(context);
             self.registers.take_over(owner, || switching.power());

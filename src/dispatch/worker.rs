@@ -42,12 +42,19 @@ use kernel::{
         Completion,
         SetOnce, //
     },
-    time::Delta,
+    time::{
+        delay::fsleep,
+        Delta, //
+    },
 };
 
 /// For how long work may be prepared, with all that is waited for. What of the VMM waits for the thread meanwhile, because
 /// that has the state or a lock of VFIO's, cannot even be killed.
 const PATIENCE: Delta = Delta::from_millis(20_000);
+
+/// How often, and how long each time, the end of a reset is waited for.
+const RESET_STEPS: usize = 200;
+const RESET_STEP: Delta = Delta::from_millis(5);
 
 /// Ends a wait of the thread.
 struct Impatience(Arc<SetOnce<Interrupter>>);
@@ -122,7 +129,16 @@ impl Porter {
 
     /// Sees to it that the fences are as the guest has them, though i915 may have reset the GPU.
     fn follow_resets(&mut self) {
-        let resets = self.dispatch.gpu.resets();
+        let gpu = &self.dispatch.gpu;
+        // While i915 is at it nothing else can be done with the GPU either, and nobody tells when it is through.
+        let looks = core::iter::repeat_with(|| {
+            let resets = gpu.resets();
+            if resets.is_none() {
+                fsleep(RESET_STEP);
+            }
+            resets
+        });
+        let resets = looks.take(RESET_STEPS).flatten().next();
         if let Some(resets) = resets.filter(|resets| *resets != self.resets) {
             self.resets = resets;
             self.vgpu.device().restore_fences();

@@ -144,12 +144,14 @@ impl<K: Copy + PartialEq> Handover<K> {
         }
     }
 
-    /// The engine has been reset so often.
-    pub fn note_resets(&mut self, resets: u32) {
-        if self.resets != resets {
+    /// The engine has been reset so often; tells if that is news.
+    pub fn note_resets(&mut self, resets: u32) -> bool {
+        let news = self.resets != resets;
+        if news {
             self.resets = resets;
             self.lose();
         }
+        news
     }
 
     /// A context gets on the engine: a holder's, or one of the host's. `power` is called if the registers are needed.
