@@ -118,7 +118,8 @@ impl<T: Ring> Alarm<T> {
         self.armed = after.map(|after| self.bell.0.clone().start(after));
     }
 
-    /// Does not ring any more, as after [`set`](Self::set) with `None`, and waits for what has begun to ring.
+    /// Does not ring any more, as after [`set`](Self::set) with `None`, and waits for what has begun to ring since it was set
+    /// last.
     pub fn silence(&mut self) {
         let stopped = self.armed.take().map(|mut armed| armed.cancel());
         // What was stopped before its time is in no queue.
