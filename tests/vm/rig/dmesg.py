@@ -44,7 +44,7 @@ _KERNEL_RE = re.compile("|".join(f"(?:{pattern})" for pattern in _KERNEL))
 _GPU_RE = re.compile("|".join(f"(?:{pattern})" for pattern in _GPU))
 
 # What lockdep and the debugging of DMA say of the kernel alone, with any driver of this kind (Documentation/locking.rst).
-KERNEL_KNOWN = (r"kvm_page_track_register_notifier", r"device_list_lock", r"i915_gem_object_put_pages_internal")
+KERNEL_KNOWN = (r"kvm_page_track_register_notifier", r"device_list_lock", r"i915_gem_object_put_pages_(internal|shmem)")
 
 # The lines of a trace that follow the line that was found.
 _TRACE_RE = re.compile(
