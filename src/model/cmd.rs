@@ -3,7 +3,7 @@
 //! The audit of the commands that run with privilege (gvt-spec 8).
 //!
 //! A batch that a context runs from its own page tables has no privilege, and cannot do what the audit
-//! is about; it is not looked at. All other commands of a guest, those in its ring, in batches that lie
+//! is about; it is not looked at, but on an engine that obeys such batches all the same ([`user`]). All other commands of a guest, those in its ring, in batches that lie
 //! in the GGTT, and in the workaround batches of its contexts, are copied once and looked at in the
 //! copy. What runs is the copy:
 //!
@@ -20,6 +20,7 @@
 mod audit;
 mod scan;
 pub mod table;
+mod user;
 
 use core::fmt;
 
@@ -40,12 +41,12 @@ pub(crate) use table::SET_PREDICATE;
 
 /// What the audit needs to know of the vGPU, and what it tells it.
 pub trait Policy {
-    /// Copies the page of the guest's graphics memory at `address`, a multiple of the size of a page.
+    /// Copies the page of the guest's memory that is at `address`, a multiple of the size of a page.
     ///
     /// # Errors
     ///
     /// [`Flaw::OutOfReach`] if no memory of the guest's is there.
-    fn read_page(&mut self, address: u64, words: &mut [u32]) -> Result<(), Flaw>;
+    fn read_page(&mut self, space: Space, address: u64, words: &mut [u32]) -> Result<(), Flaw>;
 
     /// Whether `length` bytes of graphics memory from `address` on are the guest's.
     fn owns(&self, address: u64, length: u64) -> bool;
@@ -86,6 +87,15 @@ pub trait Policy {
     ///
     /// [`Flaw::Budget`] if there are too many.
     fn flip(&mut self, flip: Flip) -> Result<(), Flaw>;
+}
+
+/// What an address is one of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Space {
+    /// The GGTT.
+    Global,
+    /// The page tables of the context.
+    Context,
 }
 
 /// What becomes of a write to a register.

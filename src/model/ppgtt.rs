@@ -37,7 +37,10 @@ use kernel::{
 pub use tables::MAX_TABLES;
 
 use crate::{
-    addr::Gfn,
+    addr::{
+        Gfn,
+        PAGE_SIZE, //
+    },
     cmd::Flaw,
     ports::{
         GuestMemory,
@@ -210,6 +213,20 @@ impl Ppgtt {
             (None, Kind::Level(Level::Top)) => 0,
             (None, _) => world.scratch_table(Level::Directory),
         }))
+    }
+
+    /// The frame that a page of an address space leads to, as far as the GPU finds it: that of what was
+    /// [prepared](Self::prepare) last.
+    pub fn translate(&self, roots: &Roots, address: u64) -> Option<Gfn> {
+        let page = address / PAGE_SIZE;
+        let top = match roots.addressing {
+            Addressing::Legacy48 => 0,
+            // Two bits.
+            Addressing::Legacy32 => page.checked_shr(18)? & 3,
+        };
+        let frames = roots.frames();
+        let gfn = frames.get(usize::try_from(top).ok()?).copied().flatten()?;
+        self.tables.walk(gfn, roots.kind(), page)
     }
 
     /// Gives a use of an address space back that was taken in this [epoch](Self::epoch).

@@ -559,6 +559,8 @@ mod gvt_ppgtt {
                         for page in (0..18u64).flat_map(|n| [n, n * 512, n * 512 + 3]) {
                             let found = guest.world.walk(top, 3, page).map(|(gfn, _)| gfn);
                             assert_eq!(found, guest.expected(gfn, page, has_64k));
+                            let told = guest.ppgtt.translate(&roots(gfn), page * 4096 + 0xfff);
+                            assert_eq!(told.map(Gfn::raw), found.filter(|_| top != 0));
                         }
                         assert!(guest.world.is_sound());
                         assert!(guest.world.is_clean());

@@ -4,10 +4,12 @@
 
 use super::{
     table::Rule,
+    user,
     Flaw,
     Flip,
     Load,
-    Policy, //
+    Policy,
+    Space, //
 };
 use crate::{
     display::{
@@ -20,12 +22,12 @@ use crate::{
 };
 
 /// A command concerns the GGTT, where it can do so.
-const GLOBAL: u32 = 1 << 22;
+pub(super) const GLOBAL: u32 = 1 << 22;
 /// An address is one in the status page.
-const INDEXED: u32 = 1 << 21;
+pub(super) const INDEXED: u32 = 1 << 21;
 
 const STORE_QWORD: u32 = 1 << 21;
-const COPY_TO_GLOBAL: u32 = 1 << 21;
+pub(super) const COPY_TO_GLOBAL: u32 = 1 << 21;
 /// Of the header of MI_ATOMIC: the operands are in the command.
 const INLINE_DATA: u32 = 1 << 18;
 /// Of the header of MI_SEMAPHORE_WAIT: look at memory again and again, rather than wait for a signal.
@@ -39,10 +41,10 @@ const BATCH_ADD_OFFSET: u32 = 1 << 16;
 const BATCH_SECOND: u32 = 1 << 22;
 
 /// Bits of MI_FLUSH_DW and PIPE_CONTROL: what is written after the flush, and that the processor is told.
-const POST_SYNC: u32 = 3 << 14;
+pub(super) const POST_SYNC: u32 = 3 << 14;
 const NOTIFY: u32 = 1 << 8;
 /// In the address of MI_FLUSH_DW.
-const FLUSH_GLOBAL: u32 = 1 << 2;
+pub(super) const FLUSH_GLOBAL: u32 = 1 << 2;
 /// Of the word with the address, what is none of it.
 const FLUSH_FLAGS: u32 = 7;
 const PIPE_FLAGS: u32 = 3;
@@ -58,9 +60,9 @@ const LOAD_POSTED: u32 = 1 << 12;
 /// Leaves bytes of the value out.
 const LOAD_BYTES: u32 = 0xf << 8;
 /// The part of a register's word that is its offset.
-const REGISTER: u32 = 0x007f_fffc;
+pub(super) const REGISTER: u32 = 0x007f_fffc;
 /// NOPID: has no effect on anything.
-const RING_NOPID: u32 = 0x94;
+pub(super) const RING_NOPID: u32 = 0x94;
 
 /// The part of an address that is one in a status page.
 const INDEX: u32 = 0xffc;
@@ -83,9 +85,16 @@ pub(super) enum Flow {
     /// The batch ends.
     End,
     /// A batch starts here.
-    Call(u64),
+    Call(Batch),
     /// The batch goes on there.
-    Jump(u64),
+    Jump(Batch),
+}
+
+/// The next command of a batch that is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Batch {
+    pub(super) space: Space,
+    pub(super) at: u64,
 }
 
 /// What becomes of a command.
@@ -115,6 +124,8 @@ pub(super) struct Site {
     pub(super) engine: EngineId,
     pub(super) platform: Platform,
     pub(super) level: Level,
+    /// It is in a batch without privilege.
+    pub(super) is_user: bool,
 }
 
 /// Address and what follows.
@@ -131,6 +142,11 @@ impl Site {
         policy: &mut P,
     ) -> Result<Verdict, Flaw> {
         let header = words.first().copied().unwrap_or(0);
+        if self.is_user {
+            if let Some(verdict) = user::look(rule, words, self.engine)? {
+                return Ok(verdict);
+            }
+        }
         match rule {
             Rule::Drop => Ok(Verdict::Drop),
             Rule::UserInterrupt => {
@@ -192,7 +208,12 @@ impl Site {
             (Level::First, false) => false,
             _ => return Err(Flaw::Nesting),
         };
-        if *header & BATCH_PPGTT != 0 {
+        let space = if *header & BATCH_PPGTT != 0 || self.is_user {
+            Space::Context
+        } else {
+            Space::Global
+        };
+        if space == Space::Context && !user::are_obeyed(self.engine, self.platform) {
             // In the copy it is the ring that starts it.
             *header &= !BATCH_SECOND;
             return Ok(if returns {
@@ -205,16 +226,17 @@ impl Site {
             return Err(Flaw::Command { header: *header });
         }
         let at = address(low & !3, high);
-        if !policy.owns(at, 4) {
+        if space == Space::Global && !policy.owns(at, 4) {
             return Err(Flaw::Address {
                 header: *header,
                 address: at,
             });
         }
+        let batch = Batch { space, at };
         Ok(Verdict::Flow(if returns {
-            Flow::Call(at)
+            Flow::Call(batch)
         } else {
-            Flow::Jump(at)
+            Flow::Jump(batch)
         }))
     }
 

@@ -7,6 +7,7 @@ use kernel::prelude::*;
 use super::{
     audit::{
         self,
+        Batch,
         Flow,
         Level,
         Site,
@@ -17,7 +18,8 @@ use super::{
         Rule, //
     },
     Flaw,
-    Policy, //
+    Policy,
+    Space, //
 };
 use crate::{
     addr::PAGE_SIZE,
@@ -53,9 +55,9 @@ fn take(left: &mut usize, count: usize) -> Result<(), Flaw> {
     Ok(())
 }
 
-/// A page of the guest's graphics memory, copied.
+/// A page with commands of the guest's, copied.
 pub struct Page {
-    address: Option<u64>,
+    place: Option<(Space, u64)>,
     words: KVec<u32>,
 }
 
@@ -67,18 +69,23 @@ impl Page {
     /// `ENOMEM`.
     pub fn new() -> Result<Self> {
         Ok(Self {
-            address: None,
+            place: None,
             words: KVec::zeroed(index(PAGE_WORDS), GFP_KERNEL)?,
         })
     }
 
     /// The words of the page that has the word at `address`.
-    fn at(&mut self, address: u64, policy: &mut (impl Policy + ?Sized)) -> Result<&[u32], Flaw> {
+    fn at(
+        &mut self,
+        space: Space,
+        address: u64,
+        policy: &mut (impl Policy + ?Sized),
+    ) -> Result<&[u32], Flaw> {
         let page = address.saturating_sub(address % PAGE_SIZE);
-        if self.address != Some(page) {
-            self.address = None;
-            policy.read_page(page, &mut self.words)?;
-            self.address = Some(page);
+        if self.place != Some((space, page)) {
+            self.place = None;
+            policy.read_page(space, page, &mut self.words)?;
+            self.place = Some((space, page));
         }
         Ok(&self.words)
     }
@@ -92,9 +99,7 @@ enum Place {
         head: u64,
         tail: u64,
     },
-    Batch {
-        at: u64,
-    },
+    Batch(Batch),
     Workaround {
         at: u64,
         end: u64,
@@ -114,8 +119,15 @@ impl Place {
                 let until = if head <= tail { tail } else { size };
                 (start.saturating_add(head), until.saturating_sub(head) / 4)
             }
-            Self::Batch { at } => (at, u64::MAX),
+            Self::Batch(Batch { at, .. }) => (at, u64::MAX),
             Self::Workaround { at, end } => (at, end.saturating_sub(at) / 4),
+        }
+    }
+
+    fn space(&self) -> Space {
+        match self {
+            Self::Batch(batch) => batch.space,
+            Self::Ring { .. } | Self::Workaround { .. } => Space::Global,
         }
     }
 
@@ -126,7 +138,9 @@ impl Place {
                 let next = head.saturating_add(bytes);
                 *head = if next >= *size { 0 } else { next };
             }
-            Self::Batch { at } | Self::Workaround { at, .. } => *at = at.saturating_add(bytes),
+            Self::Batch(Batch { at, .. }) | Self::Workaround { at, .. } => {
+                *at = at.saturating_add(bytes);
+            }
         }
     }
 }
@@ -153,7 +167,7 @@ impl<'a, P: Policy + ?Sized> Scanner<'a, P> {
         page: &'a mut Page,
         output: &'a mut KVVec<u32>,
     ) -> Self {
-        page.address = None;
+        page.place = None;
         Self {
             policy,
             engine,
@@ -201,14 +215,14 @@ impl<'a, P: Policy + ?Sized> Scanner<'a, P> {
             match self.commands(place, level)? {
                 Flow::Next => {}
                 Flow::End => batches.end(),
-                Flow::Call(at) => {
+                Flow::Call(batch) => {
                     self.count_batch()?;
-                    batches.call(at)?;
+                    batches.call(batch)?;
                 }
-                Flow::Jump(at) => {
+                Flow::Jump(batch) => {
                     self.count_batch()?;
                     batches.end();
-                    batches.call(at)?;
+                    batches.call(batch)?;
                 }
             }
         }
@@ -245,13 +259,14 @@ impl<'a, P: Policy + ?Sized> Scanner<'a, P> {
     fn commands(&mut self, place: &mut Place, level: Level) -> Result<Flow, Flaw> {
         let (address, follow) = place.next();
         let inside = index(address % PAGE_SIZE / 4);
-        let page = self.page.at(address, self.policy)?;
+        let page = self.page.at(place.space(), address, self.policy)?;
         let end = inside.saturating_add(index(follow)).min(page.len());
         let piece = page.get(inside..end).unwrap_or_default();
         let site = Site {
             engine: self.engine,
             platform: self.platform,
             level,
+            is_user: place.space() == Space::Context,
         };
         let (kept, next) = self::kept(piece, &site, self.policy)?;
         let with_next = next
@@ -331,7 +346,7 @@ impl<'a, P: Policy + ?Sized> Scanner<'a, P> {
             let take = left.min(follow).min(PAGE_WORDS.saturating_sub(inside));
             let start = index(inside);
             let end = start.saturating_add(index(take));
-            let page = self.page.at(address, self.policy)?;
+            let page = self.page.at(place.space(), address, self.policy)?;
             let piece = page.get(start..end).unwrap_or_default();
             let put = self.output.extend_from_slice(piece, GFP_KERNEL);
             put.map_err(|_| Flaw::Memory)?;
@@ -372,7 +387,9 @@ fn kept<P: Policy + ?Sized>(
             continue;
         }
         match piece.get(kept..end) {
-            Some(words) if command.rule.keeps_all() => audit::judge(command.rule, words, policy)?,
+            Some(words) if command.rule.keeps_all() && !site.is_user => {
+                audit::judge(command.rule, words, policy)?
+            }
             _ => {
                 let next = Next {
                     header,
@@ -412,9 +429,9 @@ impl Batches {
         }
     }
 
-    fn call(&mut self, at: u64) -> Result<(), Flaw> {
+    fn call(&mut self, batch: Batch) -> Result<(), Flaw> {
         let free = self.0.iter_mut().find(|batch| batch.is_none());
-        *free.ok_or(Flaw::Nesting)? = Some(Place::Batch { at });
+        *free.ok_or(Flaw::Nesting)? = Some(Place::Batch(batch));
         Ok(())
     }
 }

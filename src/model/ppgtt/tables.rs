@@ -216,6 +216,33 @@ impl Tables {
         }
     }
 
+    /// The frame that a page leads to from a table that is of this kind.
+    pub(super) fn walk(&self, table: Gfn, kind: Kind, page: u64) -> Option<Gfn> {
+        let (mut gfn, mut kind) = (table, kind);
+        for _ in Level::ALL {
+            let number = self.numbers.get(&(gfn, kind)).copied()?;
+            let node = self.nodes.get(usize::try_from(number).ok()?)?.as_ref()?;
+            let index = index_of(page, kind.level())?;
+            if !node.holds(index) {
+                return None;
+            }
+            let first = first_of(kind, index);
+            if let Kind::Block(_) = kind {
+                return frame_at(node.gfn, index);
+            }
+            match Target::of(node.entry(first), kind.level(), self.has_64k) {
+                Target::Nothing => return None,
+                Target::Page { gfn, .. } => return frame_at(gfn, index.saturating_sub(first)),
+                Target::Table {
+                    gfn: below,
+                    kind: of,
+                    ..
+                } => (gfn, kind) = (below, of),
+            }
+        }
+        None
+    }
+
     /// The guest has written to a frame that is watched: its tables are looked at before the next
     /// submission, and do not trap until then.
     pub(super) fn written<W: World + ?Sized>(&mut self, gfn: Gfn, world: &mut W) {
@@ -472,6 +499,17 @@ fn step_of(kind: Kind) -> usize {
         Kind::Table64K => STEP_64K,
         Kind::Level(_) | Kind::Block(_) => 1,
     }
+}
+
+/// The entry of a table of this level that a page is found by.
+fn index_of(page: u64, level: Level) -> Option<usize> {
+    let shift = match level {
+        Level::Table => 0,
+        Level::Directory => 9,
+        Level::Pointers => 18,
+        Level::Top => 27,
+    };
+    usize::try_from(page.checked_shr(shift)? & 511).ok()
 }
 
 /// The guest's entry that entry `index` of the shadow belongs to.

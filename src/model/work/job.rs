@@ -16,7 +16,10 @@ use super::{
     Parts, //
 };
 use crate::{
-    addr::PAGE_SIZE,
+    addr::{
+        Gpa,
+        PAGE_SIZE, //
+    },
     cmd::{
         Flaw,
         Flip,
@@ -24,6 +27,7 @@ use crate::{
         Page,
         Policy,
         Scanner,
+        Space,
         RING_PDP,
         SET_PREDICATE,
         WORKAROUND_BYTES, //
@@ -400,8 +404,22 @@ fn set_half(pdps: &mut [u64; 4], number: u32, value: u32) {
 }
 
 impl Policy for Auditor<'_, '_> {
-    fn read_page(&mut self, address: u64, words: &mut [u32]) -> Result<(), Flaw> {
-        self.parts.read_words(address, words)
+    fn read_page(&mut self, space: Space, address: u64, words: &mut [u32]) -> Result<(), Flaw> {
+        match space {
+            Space::Global => self.parts.read_words(address, words),
+            Space::Context => {
+                let frame = self.ppgtt.translate(&self.wanted, address);
+                let gpa = frame.and_then(|frame| frame.raw().checked_mul(PAGE_SIZE));
+                let read = gpa.map(|gpa| {
+                    let env = &mut *self.parts.env;
+                    env.read_guest(Gpa::new(gpa), words.as_mut_bytes())
+                });
+                match read {
+                    Some(Ok(())) => Ok(()),
+                    _ => Err(Flaw::OutOfReach { address }),
+                }
+            }
+        }
     }
 
     fn owns(&self, address: u64, length: u64) -> bool {

@@ -152,6 +152,24 @@ def fences_of_others(arena: Arena) -> None:
         arena.escaped("another guest does not work any more")
 
 
+@attack("5.3", "a batch without privilege, which the blitter of Gen9 obeys all the same, writes and reads registers of others")
+def registers_by_users(arena: Arena) -> None:
+    guest = arena.guest
+    places = [g.VECS | 0x28, g.VCS | 0x28, g.RCS | 0x28, 0xC800, 0xC900, 0xCB00, 0x24D0, 0x2248, 0x7300, _FENCES, 0x4F100]
+    before = arena.gpu.registers(places)
+    words = [word for at in places for word in g.load((at, _BAD | 0xFFFF_0000))]
+    guest.batch([*words, g.SRM, g.RCS | g.STATUS_PAGE, g.RESULT, 0, g.END])
+    guest.fill(g.BACKING + g.RESULT, 4)
+    guest.run([g.START_BATCH | g.OF_PPGTT, g.BATCH, 0], g.BCS, 1.0)
+    after = arena.gpu.registers(places)
+    changed = [hex(at) for at in places if after[at] != before[at] and after[at] & 0xFFFF == _BAD & 0xFFFF]
+    if changed:
+        arena.escaped(f"the blitter has changed {', '.join(changed)}")
+    if guest.word(g.BACKING + g.RESULT):
+        arena.escaped("the blitter tells where the host's status page is")
+    guest.restart(g.BCS)
+
+
 @attack("12.1-23", "an engine loads registers of other engines: what memory is cached how, lists of what may be written")
 def registers_of_other_engines(arena: Arena) -> None:
     others = [g.VECS | 0x28, g.VCS | 0x28, g.RCS | 0x28, 0xC800, 0xC900, 0xCB00, 0xB020, 0x24D0, 0x2248, 0x7300]

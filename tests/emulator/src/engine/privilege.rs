@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 //! What a batch without privilege may write.
 //!
+//! The blitter of Gen9 does not look: there it may write everything (CVE-2019-0155; `i915_cmd_parser.c` has that engine
+//! as "unsafe without parser").
+//!
 //! Source: Broadwell and Skylake PRM volume 7, "User Mode Privileged Commands" and "User Mode Non-Privileged
 //! Registers"; i915's per-engine whitelists fill the FORCE_TO_NONPRIV slots.
 
 use crate::engine::{regs, EngineId};
 use crate::gpu::Gpu;
+use crate::platform::Gen;
 
 /// Ranges of registers, as offsets from the engine's base, that any batch may write.
 const PER_ENGINE: [(u32, u32); 2] = [(regs::CS_GPR, regs::CS_GPR + 0x7f), (regs::MI_PREDICATE_SRC0, 0x41f)];
@@ -34,6 +38,9 @@ const SLOT_ADDRESS: u32 = 0x03ff_fffc;
 
 /// Whether a batch without privilege on this engine may write the register at `offset`.
 pub fn may_write(gpu: &Gpu, id: EngineId, offset: u32) -> bool {
+    if id == EngineId::Bcs && gpu.config.platform.gen == Gen::Gen9 {
+        return true;
+    }
     let within = |ranges: &[(u32, u32)], register: u32| ranges.iter().any(|(a, b)| (*a..=*b).contains(&register));
     let base = id.base();
     within(&PER_ENGINE, offset.wrapping_sub(base))
@@ -54,12 +61,21 @@ mod tests {
     fn slots_open_one_register_each() {
         let gpu = Gpu::new(Config::new(Platform::by_name("skl").unwrap())).unwrap();
         assert!(may_write(&gpu, EngineId::Rcs, 0x2600));
-        assert!(!may_write(&gpu, EngineId::Bcs, 0x2600));
-        assert!(may_write(&gpu, EngineId::Bcs, 0x2_2600));
+        assert!(!may_write(&gpu, EngineId::Vcs0, 0x2600));
+        assert!(may_write(&gpu, EngineId::Vcs0, 0x1_2600));
         assert!(!may_write(&gpu, EngineId::Rcs, 0x2230), "the submission port");
         assert!(!may_write(&gpu, EngineId::Rcs, 0x20ec));
         gpu.mmio_write(0x24d4, 0x20ec);
         assert!(may_write(&gpu, EngineId::Rcs, 0x20ec));
         assert!(!may_write(&gpu, EngineId::Rcs, 0x20e8));
+    }
+
+    #[test]
+    fn the_blitter_of_gen9_obeys_anybody() {
+        for (name, obeys) in [("bdw", false), ("skl", true), ("kbl", true)] {
+            let gpu = Gpu::new(Config::new(Platform::by_name(name).unwrap())).unwrap();
+            assert_eq!(may_write(&gpu, EngineId::Bcs, 0x2230), obeys);
+            assert!(may_write(&gpu, EngineId::Bcs, 0x2_2600));
+        }
     }
 }

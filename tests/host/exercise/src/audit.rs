@@ -21,6 +21,9 @@ pub fn check(
     registers: Registers<'_>,
 ) {
     let base = engine.mmio_base();
+    let parsed = engine == EngineId::Bcs0 && platform != Platform::Broadwell;
+    let by_users = |register: u32| parsed && (register == 0x2_2200 || (0x2_2600..0x2_2680).contains(&register));
+    let clocks = [0x2358, 0x235c, 0x1_2358, 0x1_235c, 0x2_2358, 0x2_235c, 0x2_23a8];
     let own = |low: u32, high: u32, length: u64, what: &str| {
         let address = u64::from(high) << 32 | u64::from(low);
         assert!(owns(address, length), "{what} reaches {address:#x}");
@@ -42,6 +45,7 @@ pub fn check(
             }
             (0, 0x0a, _) => panic!("a batch ends that did not begin"),
             (0, 0x31, _) => {
+                assert!(!parsed, "the blitter starts a batch that nobody has looked at");
                 assert!(header >> 8 & 1 == 1, "a batch of the GGTT runs");
                 assert!(!global, "a second batch from the ring");
             }
@@ -54,17 +58,21 @@ pub fn check(
                 for pair in pairs.chunks_exact(2) {
                     let inside = pair[0].wrapping_sub(base);
                     let root = (0x270..0x290).contains(&inside);
-                    assert!(inside == 0x94 || root || registers(pair[0]), "register {:#x} is loaded", pair[0]);
+                    assert!(inside == 0x94 || root || registers(pair[0]) || by_users(pair[0]), "register {:#x} is loaded", pair[0]);
                     assert!(pair[1] & 0xfff == 0 || !root, "a root of {:#x}", pair[1]);
                 }
             }
             (0, 0x24 | 0x29, [_, register, low, high]) => {
-                assert!(matches!(register, 0xb118 | 0x21f0 | 0x20c0), "register {register:#x} moves");
+                let reads = parsed && header >> 23 == 0x24 && clocks.contains(register);
+                let known = matches!(register, 0xb118 | 0x21f0 | 0x20c0) || reads || by_users(*register);
+                assert!(known, "register {register:#x} moves");
                 if global {
                     own(*low, *high, 4, "a register");
                 }
             }
-            (0, 0x2a, _) => assert!(platform == Platform::Broadwell, "registers are copied"),
+            (0, 0x2a, [_, _, to]) => {
+                assert!(platform == Platform::Broadwell || by_users(*to), "register {to:#x} is copied to");
+            }
             (0, 0x26, [flags, low, high, ..]) if flags >> 14 & 3 != 0 => {
                 if low >> 2 & 1 == 1 {
                     assert!(flags >> 21 & 1 == 0, "the host's status page");

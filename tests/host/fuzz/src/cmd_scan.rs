@@ -6,7 +6,7 @@
 
 use exercise::audit::check;
 use exercise::Source;
-use gvt_model::cmd::{Flaw, Flip, Load, Page, Policy, Scanner, MAX_WORDS};
+use gvt_model::cmd::{Flaw, Flip, Load, Page, Policy, Scanner, Space, MAX_WORDS};
 use gvt_model::engine::EngineId;
 use gvt_model::interrupt::EngineEvent;
 use gvt_model::platform::Platform;
@@ -31,7 +31,7 @@ fn owns(address: u64, length: u64) -> bool {
 }
 
 impl Policy for Guest {
-    fn read_page(&mut self, address: u64, words: &mut [u32]) -> Result<(), Flaw> {
+    fn read_page(&mut self, _space: Space, address: u64, words: &mut [u32]) -> Result<(), Flaw> {
         assert!(address % 4096 == 0 && words.len() == 1024);
         let first = address.checked_sub(START).ok_or(Flaw::OutOfReach { address })? as usize / 4;
         words.copy_from_slice(self.words.get(first..first + 1024).ok_or(Flaw::OutOfReach { address })?);

@@ -82,6 +82,7 @@ fuzz_target!(|script: &[u8]| {
                     let level = if addressing == Addressing::Legacy48 { 3 } else { 1 };
                     let found = env.walk(tops[0], level, page);
                     assert_eq!(found, env.guest_walk(gfn, level, page, has_64k), "page {page:#x} of {roots:x?}");
+                    assert_eq!(ppgtt.translate(&roots, page * 4096).map(Gfn::raw), found, "page {page:#x}");
                 }
                 env.check_tables();
                 held.push(Use { roots, epoch: ppgtt.epoch(), tops });
