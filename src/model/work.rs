@@ -281,7 +281,7 @@ impl Work {
             let mut same = engine.jobs.iter().skip(engine.orphans).rev();
             let tail = same
                 .find(|job| job.context.is_same(context))
-                .map(|job| job.tail);
+                .map(|job| job.end());
             let bounds = Bounds {
                 head: tail,
                 tail: None,
@@ -356,6 +356,7 @@ impl Work {
             && last.context.is_same(next.context)
             && last.roots == next.roots
             && last.later_roots.is_empty()
+            && last.rest.is_none()
             && last.epoch == next.epoch
             && next.epoch == self.ppgtt.epoch()
     }
@@ -387,7 +388,7 @@ impl Work {
         let engine = &mut **self.engines.get_mut(id);
         let launched = engine.launched();
         let job = engine.jobs.get_mut(launched)?;
-        if job.epoch != self.ppgtt.epoch() {
+        if !job.is_seen || job.epoch != self.ppgtt.epoch() {
             let renewed = job.renew(id, &mut self.page, &mut self.ppgtt, parts);
             if let Err(flaw) = renewed {
                 self.hang(id, flaw, parts, effects);
@@ -456,19 +457,18 @@ impl Work {
             self.hang(id, Flaw::Hang, parts, effects);
             return;
         }
-        count(&mut parts.registers.counters.completions);
         count(&mut engine.done);
         let next = engine.jobs.first();
-        let goes_on = next.is_some_and(|next| next.context.is_same(job.context));
+        let goes_on =
+            job.rest.is_some() || next.is_some_and(|next| next.context.is_same(job.context));
         if !goes_on {
             let pages = pages_of(&self.context_sizes, id);
             if let Ok(page) = room(&mut self.image, PAGE_WORDS) {
                 image::store(page, pages, &job, image, parts);
             }
         }
-        job.give_back(&mut self.ppgtt, parts);
         parts.set_register(id, RING_HEAD, job.head);
-        parts.set_register(id, RING_TAIL, job.tail);
+        parts.set_register(id, RING_TAIL, job.end());
         for flip in job.flips.iter() {
             let mut host = Host {
                 registers: parts.map,
@@ -483,6 +483,14 @@ impl Work {
         if job.flush {
             parts.raise(id, EngineEvent::Flush, effects);
         }
+        if job.go_on() {
+            // It comes before all else, in the place that it had.
+            let _ = engine.jobs.insert_within_capacity(0, job);
+            effects.kick(id);
+            return;
+        }
+        job.give_back(&mut self.ppgtt, parts);
+        count(&mut parts.registers.counters.completions);
         let told = engine.execlists.complete();
         let [low, high] = engine.execlists.status();
         parts.set_register(id, RING_EXECLIST_STATUS, low);

@@ -120,7 +120,7 @@ mod gvt_cmd {
             match register {
                 TAKEN => Ok(Load::Value(value & !TAKEN_BUT)),
                 0xa188 => Ok(Load::Nothing),
-                0x2270..=0x228f => {
+                0x2270..=0x228f | 0x2_2270..=0x2_228f => {
                     self.root_parts = self.root_parts.wrapping_add(1);
                     Ok(Load::Root)
                 }
@@ -192,10 +192,17 @@ mod gvt_cmd {
         fn ring(&mut self, words: &[u32]) -> Result<(), Flaw> {
             self.guest.put(RING, words);
             let tail = u64::try_from(words.len()).unwrap_or(0).wrapping_mul(4);
-            self.between(0, tail)
+            let end = self.up_to(0, tail)?;
+            assert_eq!(end, tail);
+            Ok(())
         }
 
         fn between(&mut self, head: u64, tail: u64) -> Result<(), Flaw> {
+            self.up_to(head, tail).map(|_| ())
+        }
+
+        /// Where that ends.
+        fn up_to(&mut self, head: u64, tail: u64) -> Result<u64, Flaw> {
             self.output.clear();
             let mut scanner = Scanner::new(
                 &mut self.guest,
@@ -895,6 +902,33 @@ mod gvt_cmd {
     }
 
     /// What is put in the place of a command is longer than it, and counts.
+    #[test]
+    fn what_has_no_room_is_for_another_time() -> Result {
+        let mut run = Run::on(EngineId::Bcs0)?;
+        for word in run.guest.words.iter_mut().skip(0x800) {
+            *word = NOOP;
+        }
+        run.guest.put(OWN_END - 4, &[END]);
+        // Each has somewhat more than a tenth of what there is room for.
+        for number in 0..30 {
+            let start = [START_PPGTT, BATCH, ABOVE, ARB_ON];
+            run.guest.put(RING + 16 * number, &start);
+        }
+        let (mut at, mut parts) = (0, 0);
+        while at < 480 {
+            let end = run.up_to(at, 480);
+            assert!(run.output.len() <= MAX_WORDS);
+            assert!(end.is_ok_and(|end| end > at && end <= 480));
+            at = end.unwrap_or(480);
+            parts += 1;
+        }
+        assert_eq!(parts, 4);
+        // On other engines, or when the root has changed, something of what was may be meant for what comes.
+        run.guest.put(RING, &[LOAD, 0x2_2270, 1]);
+        assert_eq!(run.up_to(0, 480), Err(Flaw::Budget));
+        Ok(())
+    }
+
     #[test]
     fn a_submission_has_room_for_what_is_put_in() -> Result {
         for command in [[STORE_INDEX, 0x80, 5], [LOAD, 0x2270, 1]] {

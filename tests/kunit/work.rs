@@ -469,6 +469,43 @@ mod gvt_work {
     }
 
     #[test]
+    fn a_submission_that_is_too_long_runs_in_parts() -> Result {
+        const TIMES: usize = 70;
+        let mut worker = Worker::new()?;
+        let mut batch = KVec::from_elem(NOOP, 2047, GFP_KERNEL)?;
+        batch.push(END, GFP_KERNEL)?;
+        worker.put(BATCH, &batch);
+        let mut ring = KVec::new();
+        for _ in 0..TIMES {
+            ring.extend_from_slice(&[START, BATCH, 0, USER_INTERRUPT], GFP_KERNEL)?;
+        }
+        worker.ring(CONTEXT_A, &ring);
+        worker.submit(&[(CONTEXT_A, 7)])?;
+        let before = worker.told();
+        let first = worker.launch().ok_or(EINVAL)?;
+        assert!(first.len() > 100_000);
+        // More of the context waits until all of the submission is there.
+        worker.ring(CONTEXT_A, &ring);
+        worker.submit(&[(CONTEXT_A, 7)])?;
+        assert!(!worker.is_ready());
+        worker.complete(true);
+        assert_eq!(worker.told()[0] & COMPLETE, before[0] & COMPLETE);
+        assert!(worker.is_ready());
+        // Its page tables may go in between.
+        worker.withdraw();
+        let second = worker.launch().ok_or(EINVAL)?;
+        assert!(first.len() + second.len() >= 2047 * TIMES);
+        worker.complete(true);
+        worker.launch().ok_or(EINVAL)?;
+        worker.complete(true);
+        assert_eq!(worker.state(CONTEXT_A, HEAD), u32::try_from(16 * TIMES).unwrap_or(0));
+        assert_eq!(worker.told()[0] & COMPLETE, COMPLETE);
+        worker.reset();
+        assert!(worker.guest.is_empty());
+        Ok(())
+    }
+
+    #[test]
     fn a_reset_ends_pages_of_64_kib() -> Result {
         let mut worker = Worker::new()?;
         let frame = worker.one_64k_page();

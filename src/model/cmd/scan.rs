@@ -27,8 +27,8 @@ use crate::{
     platform::Platform, //
 };
 
-/// The most words of commands that one submission can have, with all batches in the GGTT and with what is
-/// put in the place of some of them.
+/// The most words of commands that one submission, or a part of it, can have, with all batches that are looked at and
+/// with what is put in the place of some of them.
 pub const MAX_WORDS: usize = 128 * 1024;
 /// The most batches in the GGTT that one submission can start: each costs little to name and a page to
 /// read.
@@ -156,6 +156,8 @@ pub struct Scanner<'a, P: Policy + ?Sized> {
     batches_left: u32,
     /// MI_ARB_ON_OFF was off last.
     keeps_engine: bool,
+    /// The root of the page tables was loaded.
+    changes_root: bool,
 }
 
 impl<'a, P: Policy + ?Sized> Scanner<'a, P> {
@@ -177,16 +179,17 @@ impl<'a, P: Policy + ?Sized> Scanner<'a, P> {
             words_left: MAX_WORDS,
             batches_left: MAX_BATCHES,
             keeps_engine: false,
+            changes_root: false,
         }
     }
 
-    /// What a ring of `size` bytes at `start` has between `head` and `tail`, with the batches in the
-    /// GGTT that it starts.
+    /// What a ring of `size` bytes at `start` has between `head` and `tail`, with the batches that are looked at.
+    /// Returns up to where, if not all of that has room: what is left is for another time.
     ///
     /// # Errors
     ///
     /// The [`Flaw`] that was found first; `output` may then have anything behind what was there.
-    pub fn ring(&mut self, start: u64, size: u64, head: u64, tail: u64) -> Result<(), Flaw> {
+    pub fn ring(&mut self, start: u64, size: u64, head: u64, tail: u64) -> Result<u64, Flaw> {
         if head % 4 != 0 || tail % 4 != 0 || head >= size || tail >= size {
             return Err(Flaw::OutOfReach { address: start });
         }
@@ -205,27 +208,46 @@ impl<'a, P: Policy + ?Sized> Scanner<'a, P> {
             tail,
         };
         let mut batches = Batches::default();
-        loop {
-            let level = batches.level();
-            let place = match batches.innermost() {
-                Some(batch) => batch,
-                None if ring.next().1 == 0 => return Ok(()),
-                None => &mut ring,
-            };
-            match self.commands(place, level)? {
-                Flow::Next => {}
-                Flow::End => batches.end(),
-                Flow::Call(batch) => {
-                    self.count_batch()?;
-                    batches.call(batch)?;
+        // What is whole so far: words, and where in the ring.
+        let mut whole = (self.output.len(), head);
+        while batches.innermost().is_some() || ring.next().1 > 0 {
+            if let (None, Place::Ring { head, .. }) = (batches.innermost(), &ring) {
+                whole = (self.output.len(), *head);
+            }
+            match self.step(&mut ring, &mut batches) {
+                Err(Flaw::Budget) if self.may_stop() && whole.1 != head => {
+                    self.output.truncate(whole.0);
+                    return Ok(whole.1);
                 }
-                Flow::Jump(batch) => {
-                    self.count_batch()?;
-                    batches.end();
-                    batches.call(batch)?;
-                }
+                result => result?,
             }
         }
+        Ok(tail)
+    }
+
+    /// Whether the commands can end here and go on another time. Only the blitter has users' batches in its ring, which can
+    /// be many; and nothing may be left that tells how those go on which follow.
+    fn may_stop(&self) -> bool {
+        self.engine == EngineId::Bcs0 && !self.changes_root
+    }
+
+    fn step(&mut self, ring: &mut Place, batches: &mut Batches) -> Result<(), Flaw> {
+        let level = batches.level();
+        let place = batches.innermost().unwrap_or(ring);
+        match self.commands(place, level)? {
+            Flow::Next => {}
+            Flow::End => batches.end(),
+            Flow::Call(batch) => {
+                self.count_batch()?;
+                batches.call(batch)?;
+            }
+            Flow::Jump(batch) => {
+                self.count_batch()?;
+                batches.end();
+                batches.call(batch)?;
+            }
+        }
+        Ok(())
     }
 
     /// A workaround batch at `start`, of `size` bytes if it does not end before. Says whether the engine cannot
@@ -309,6 +331,7 @@ impl<'a, P: Policy + ?Sized> Scanner<'a, P> {
                 self.put(words.get(..count).unwrap_or_default())?;
             }
             Verdict::LoadRoot => {
+                self.changes_root = true;
                 let values = self.policy.switch_root()?;
                 self.put_root(&values)?;
             }

@@ -95,6 +95,8 @@ pub(super) struct Workarounds {
 /// What one context of a submission has to do.
 pub(super) struct Job {
     pub(super) stage: Stage,
+    /// Its commands were looked at.
+    pub(super) is_seen: bool,
     pub(super) context: Descriptor,
     pub(super) commands: KVVec<u32>,
     pub(super) workarounds: Option<Workarounds>,
@@ -115,6 +117,8 @@ pub(super) struct Job {
     /// What the registers of the ring are when it is done.
     pub(super) head: u32,
     pub(super) tail: u32,
+    /// Where the commands of the submission end, if these are not all of them: the others are another job.
+    pub(super) rest: Option<u32>,
     pub(super) start: u32,
     /// What the guest is told when it is done.
     pub(super) user_interrupt: bool,
@@ -181,6 +185,7 @@ impl Job {
 
         let job = Self {
             stage: Stage::Queued,
+            is_seen: true,
             context,
             commands: KVVec::new(),
             workarounds: None,
@@ -197,6 +202,7 @@ impl Job {
             first: head,
             head: 0,
             tail,
+            rest: None,
             start,
             user_interrupt: false,
             flush: false,
@@ -204,17 +210,21 @@ impl Job {
             written: Written::default(),
         };
         let mut job = KBox::new(job, GFP_KERNEL_ACCOUNT).map_err(|_| Flaw::Memory)?;
-        let wraps = guest_head & !(HEAD_WRAP.wrapping_sub(1));
-        let wrapped = if tail < head { HEAD_WRAP } else { 0 };
-        job.head = wraps.wrapping_add(wrapped) | tail;
-
         // The first use is given back with the job, that of others when they were looked at.
         job.shadow = ppgtt.prepare(&job.roots, &mut *parts.env)?;
         job.epoch = ppgtt.epoch();
         let ring = (start.into(), size.into(), head.into(), tail.into());
         let looked = job.look(engine, ring, &state, page, ppgtt, parts);
         match looked {
-            Ok(()) => Ok(job),
+            Ok(end) => {
+                let end = u32::try_from(end).unwrap_or(tail);
+                job.rest = (end != tail).then_some(tail);
+                job.tail = end;
+                let wraps = guest_head & !(HEAD_WRAP.wrapping_sub(1));
+                let wrapped = if end < head { HEAD_WRAP } else { 0 };
+                job.head = wraps.wrapping_add(wrapped) | end;
+                Ok(job)
+            }
             Err(flaw) => {
                 job.give_back(ppgtt, parts);
                 Err(flaw)
@@ -236,12 +246,29 @@ impl Job {
     ) -> Result<(), Flaw> {
         let bounds = Bounds {
             head: Some(self.first),
-            tail: Some(self.tail),
+            tail: Some(self.end()),
         };
         let mut new = Self::new(self.context, engine, bounds, page, ppgtt, parts)?;
         core::mem::swap(self, &mut *new);
         new.give_back(ppgtt, parts);
         Ok(())
+    }
+
+    /// Where the commands of its submission end.
+    pub(super) fn end(&self) -> u32 {
+        self.rest.unwrap_or(self.tail)
+    }
+
+    /// What is done of it is done: it is what is left of its submission, which was not looked at. False if nothing is
+    /// left.
+    pub(super) fn go_on(&mut self) -> bool {
+        let Some(end) = self.rest.take() else {
+            return false;
+        };
+        (self.first, self.tail) = (self.tail, end);
+        self.stage = Stage::Queued;
+        self.is_seen = false;
+        true
     }
 
     /// Gives back what it has of the page tables.
@@ -259,10 +286,10 @@ impl Job {
         page: &mut Page,
         ppgtt: &mut Ppgtt,
         parts: &mut Parts<'_>,
-    ) -> Result<(), Flaw> {
+    ) -> Result<u64, Flaw> {
         let platform = parts.map.platform();
         let mut commands = KVVec::new();
-        let workarounds = {
+        let (end, workarounds) = {
             let mut auditor = Auditor {
                 engine,
                 wanted: self.roots,
@@ -271,11 +298,12 @@ impl Job {
                 parts,
             };
             let mut scanner = Scanner::new(&mut auditor, engine, platform, page, &mut commands);
-            scanner.ring(start, size, head, tail)?;
-            match engine {
+            let end = scanner.ring(start, size, head, tail)?;
+            let workarounds = match engine {
                 EngineId::Rcs0 => auditor.workarounds(state, page)?,
                 _ => None,
-            }
+            };
+            (end, workarounds)
         };
         if engine == EngineId::Rcs0 {
             // A batch, or the ring itself, may have told the engine to pass over commands: what i915 puts behind these is
@@ -292,7 +320,7 @@ impl Job {
         }
         self.commands = commands;
         self.workarounds = workarounds;
-        Ok(())
+        Ok(end)
     }
 }
 

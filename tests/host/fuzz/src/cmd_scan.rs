@@ -101,7 +101,7 @@ fuzz_target!(|script: &[u8]| {
     let looked = if workarounds {
         scanner.workarounds(START + u64::from(head & !3), u64::from(tail)).map(|_| ())
     } else {
-        scanner.ring(START, 0x1000, head.into(), tail.into())
+        scanner.ring(START, 0x1000, head.into(), tail.into()).map(|_| ())
     };
     assert!(output.len() <= MAX_WORDS);
     if looked.is_ok() && !workarounds {

@@ -30,6 +30,15 @@ pub struct AllocError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RemoveError;
 
+/// Why an element was not put in, and the element.
+#[derive(Debug)]
+pub enum InsertError<T> {
+    /// There is no such place.
+    IndexOutOfBounds(T),
+    /// There is no room.
+    OutOfCapacity(T),
+}
+
 /// One value on the heap.
 #[derive(Debug)]
 pub struct KBox<T> {
@@ -132,6 +141,22 @@ impl<T> KVec<T> {
             return Err(element);
         }
         self.elements.push(element);
+        Ok(())
+    }
+
+    /// Puts an element in front of the one at `index`, if there is room.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or no such place, and the element comes back.
+    pub fn insert_within_capacity(&mut self, index: usize, element: T) -> Result<(), InsertError<T>> {
+        if index > self.elements.len() {
+            return Err(InsertError::IndexOutOfBounds(element));
+        }
+        if self.elements.len() == self.elements.capacity() {
+            return Err(InsertError::OutOfCapacity(element));
+        }
+        self.elements.insert(index, element);
         Ok(())
     }
 
