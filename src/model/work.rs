@@ -424,7 +424,7 @@ impl Work {
             image.write_words(RING_WORDS, made.get(RING_WORDS..).unwrap_or_default());
             engine.loaded = Some(job.context);
         }
-        image::put_fields(job, id, image);
+        image::put_fields(job, id, fresh, parts.map.platform(), image);
         Some(launch)
     }
 

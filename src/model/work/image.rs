@@ -14,7 +14,9 @@ use super::{
     execlists::Descriptor,
     job::{
         halves,
-        Job, //
+        Job,
+        MI_ARB_OFF,
+        MI_ARB_ON, //
     },
     Parts, //
 };
@@ -53,6 +55,39 @@ pub(super) mod place {
     pub(in crate::work) const PDPS: usize = 37;
     /// How the blitter tiles.
     pub(in crate::work) const BLITTER: usize = 67;
+}
+
+/// Of PIPE_CONTROL: six words, and what it does.
+const PIPE_CONTROL: u32 = 0x7a00_0004;
+const FLUSH_L3: u32 = 1 << 27;
+const STORE_DATA_INDEX: u32 = 1 << 21;
+const CS_STALL: u32 = 1 << 20;
+const WRITE_QWORD: u32 = 1 << 14;
+/// LRC_PPHWSP_SCRATCH_ADDR: a place in the status page of the context that nobody reads.
+const SCRATCH: u32 = 0xd0;
+
+/// What runs while a context of the render engine is loaded, before anything of the guest's does: i915's
+/// WaClearSlmSpaceAtContextSwitch. It clears what another context has left in shared local memory, which the guest's
+/// own batch need not do (CVE-2019-14615).
+#[rustfmt::skip]
+pub(super) const HOST_BATCH: [u32; 16] = [
+    MI_ARB_OFF,
+    PIPE_CONTROL, FLUSH_L3 | STORE_DATA_INDEX | CS_STALL | WRITE_QWORD, SCRATCH, 0, 0, 0,
+    MI_ARB_ON,
+    NOOP, NOOP, NOOP, NOOP, NOOP, NOOP, NOOP, NOOP,
+];
+/// Its cache lines.
+pub(super) const HOST_LINES: u32 = 1;
+
+/// Where in loading a context its batch runs: the host's value, whatever the guest's is. Too early, and the root of
+/// the page tables is that of the context before.
+fn indirect_offset(fresh: &[u32], platform: Platform) -> u32 {
+    match (fresh.get(place::INDIRECT_OFFSET).copied(), platform) {
+        (Some(offset), _) if offset != 0 => offset,
+        // A host that had no memory for such a batch says nothing. What i915 has otherwise, in cache lines.
+        (_, Platform::Broadwell) => 0x17 << 6,
+        _ => 0x26 << 6,
+    }
 }
 
 /// Bits of CTX_CONTEXT_CONTROL.
@@ -210,8 +245,14 @@ pub(super) fn load(
     });
 }
 
-/// Puts what a job says into an image.
-pub(super) fn put_fields(job: &Job, id: EngineId, image: &mut dyn ContextImage) {
+/// Puts what a job says into an image; `fresh` is the host's of a new context.
+pub(super) fn put_fields(
+    job: &Job,
+    id: EngineId,
+    fresh: &[u32],
+    platform: Platform,
+    image: &mut dyn ContextImage,
+) {
     image.write_words(place::CONTROL, &[control(job.control)]);
     image.write_words(place::TIMESTAMP, &[job.timestamp]);
     for (place, register) in root_places().zip(halves(&job.shadow)) {
@@ -219,17 +260,14 @@ pub(super) fn put_fields(job: &Job, id: EngineId, image: &mut dyn ContextImage) 
     }
     match id {
         EngineId::Rcs0 => {
-            let (mut indirect, mut offset, mut per_context) = (0, 0, 0);
-            if let Some(workarounds) = &job.workarounds {
-                let address = image.put_workarounds(&workarounds.words);
-                if workarounds.lines > 0 {
-                    (indirect, offset) = (address | workarounds.lines, workarounds.offset);
-                }
-                if let Some(second) = workarounds.second {
-                    per_context = address.saturating_add(second) | 1;
-                }
-            }
-            image.write_words(place::INDIRECT, &[indirect]);
+            let (words, lines, second): (&[u32], _, _) = match &job.workarounds {
+                Some(own) => (&own.words, own.lines, own.second),
+                None => (&HOST_BATCH, HOST_LINES, None),
+            };
+            let address = image.put_workarounds(words);
+            let per_context = second.map_or(0, |second| address.saturating_add(second) | 1);
+            let offset = indirect_offset(fresh, platform);
+            image.write_words(place::INDIRECT, &[address | lines]);
             image.write_words(place::INDIRECT_OFFSET, &[offset]);
             image.write_words(place::PER_CONTEXT, &[per_context]);
         }

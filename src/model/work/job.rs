@@ -11,7 +11,9 @@ use super::{
     execlists::Descriptor,
     image::{
         self,
-        place, //
+        place,
+        HOST_BATCH,
+        HOST_LINES, //
     },
     Parts, //
 };
@@ -60,6 +62,8 @@ const HEAD_WRAP: u32 = 0x0020_0000;
 /// Of RCS_INDIRECT_CTX: cache lines, and where.
 const INDIRECT_LINES: u32 = 0x3f;
 const CACHE_LINE: u32 = 64;
+/// The most cache lines that a guest can have: one is the host's.
+const GUEST_LINES: u32 = INDIRECT_LINES - HOST_LINES;
 /// Of BB_PER_CTX_PTR.
 const PER_CONTEXT_VALID: u32 = 1 << 0;
 
@@ -84,10 +88,8 @@ pub(super) struct Bounds {
 /// The workaround batches of a context, one behind the other.
 pub(super) struct Workarounds {
     pub(super) words: KVVec<u32>,
-    /// Cache lines of the first one, which runs in the middle of loading the context.
+    /// Cache lines of the first one, which runs in the middle of loading the context: the host's, and the guest's.
     pub(super) lines: u32,
-    /// Where in loading it.
-    pub(super) offset: u32,
     /// Where the second one starts, in bytes, which runs at the end, if there is one.
     pub(super) second: Option<u32>,
 }
@@ -350,14 +352,27 @@ impl Auditor<'_, '_> {
         }
         let platform = self.parts.map.platform();
         let engine = self.engine;
-        let mut words = KVVec::new();
-        let size = lines.saturating_mul(CACHE_LINE);
+        if lines > GUEST_LINES {
+            return Err(Flaw::Budget);
+        }
+        let all_lines = lines.saturating_add(HOST_LINES);
+        let all_bytes = all_lines.saturating_mul(CACHE_LINE);
+        let end = [MI_ARB_ON, MI_BATCH_BUFFER_END];
+        // One allocation, where no batch runs at the end.
+        let room = usize::try_from(all_bytes / 4).unwrap_or(0);
+        let room = room.saturating_add(end.len());
+        let mut words = KVVec::with_capacity(room, GFP_KERNEL_ACCOUNT).map_err(|_| Flaw::Memory)?;
+        words
+            .extend_from_slice(&HOST_BATCH, GFP_KERNEL_ACCOUNT)
+            .map_err(|_| Flaw::Memory)?;
+        // The host's part leaves arbitration on, which is what the guest's begins with.
         let mut keeps_engine = false;
         if lines > 0 {
             let start = u64::from(indirect & !(CACHE_LINE.wrapping_sub(1)));
+            let size = lines.saturating_mul(CACHE_LINE);
             keeps_engine = Scanner::new(self, engine, platform, page, &mut words)
                 .workarounds(start, size.into())?;
-            fill(&mut words, size)?;
+            fill(&mut words, all_bytes)?;
         }
         if per_context & PER_CONTEXT_VALID != 0 {
             let start = u64::from(per_context & 0xffff_f000);
@@ -366,11 +381,10 @@ impl Auditor<'_, '_> {
         }
         // The last one makes sure that the engine can be taken away; the first may have no room for it.
         let second = if keeps_engine {
-            let end = [MI_ARB_ON, MI_BATCH_BUFFER_END];
             words
                 .extend_from_slice(&end, GFP_KERNEL_ACCOUNT)
                 .map_err(|_| Flaw::Memory)?;
-            Some(size)
+            Some(all_bytes)
         } else {
             None
         };
@@ -379,14 +393,14 @@ impl Auditor<'_, '_> {
         }
         Ok(Some(Workarounds {
             words,
-            lines,
-            offset: state.get(place::INDIRECT_OFFSET),
+            lines: all_lines,
             second,
         }))
     }
 }
 
-const MI_ARB_ON: u32 = 0x08 << 23 | 1;
+pub(super) const MI_ARB_OFF: u32 = 0x08 << 23;
+pub(super) const MI_ARB_ON: u32 = MI_ARB_OFF | 1;
 const MI_BATCH_BUFFER_END: u32 = 0x0a << 23;
 
 /// Makes so many bytes of it; what was left out leaves room.

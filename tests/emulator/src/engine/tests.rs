@@ -2,7 +2,7 @@
 //! Suites over whole engines: submission, switching, privilege, faults.
 
 use super::port::event;
-use super::testing::{Bench, BB_END, BB_START_GGTT, BB_START_PPGTT, PPGTT_BUS};
+use super::testing::{Bench, BB_END, BB_START_GGTT, BB_START_PPGTT, PPGTT_BUS, STATUS_PAGE};
 use super::{regs, EngineId, Step};
 
 const SDI: u32 = 0x20 << 23 | 2;
@@ -218,10 +218,12 @@ fn workaround_batches_run_at_every_load() {
     bench.put(state + 0x1000 + 4 * 0x19, &[0x5001]);
     bench.put(state + 0x1000 + 4 * 0x1b, &[0x6001]);
     bench.put(0x5000, &[SDI_GGTT, 0x3000, 0, 1, BB_END]);
-    bench.put(0x6000, &[SDI_GGTT, 0x3004, 0, 2]);
+    bench.put(0x6000, &[0x7a00_0004, 1 << 27 | 1 << 21 | 1 << 20 | 1 << 14, 0xd0, 0, 3, 0, SDI_GGTT, 0x3004, 0, 2]);
     bench.submit(Bench::descriptor(1), 0);
     assert_eq!(Bench::settle(&mut bench.runner()), Step::Idle);
     assert_eq!((bench.gpu.memory.load32(0x3000), bench.gpu.memory.load32(0x3004)), (Ok(1), Ok(2)));
+    // Indexed, as i915's clears shared local memory.
+    assert_eq!(bench.gpu.memory.load32(STATUS_PAGE + 0xd0), Ok(3));
 }
 
 #[test]

@@ -184,6 +184,10 @@ fuzz_target!(|script: &[u8]| {
         };
         assert!(decided || *word == UNTOUCHED, "word {place:#x} of the ring's state is {word:#x}");
     }
+    if engine == EngineId::Rcs0 {
+        assert!(image[27] & 0x3f > 0, "the context is loaded without the host's batch");
+        assert_eq!(image[29], fresh[29], "where the batch runs");
+    }
     assert_eq!(image[3] & !(1 << 1), 0xf << 16 | 1 << 3, "the context's control is {:#x}", image[3]);
     let root = u64::from(image[49]) << 32 | u64::from(image[51]);
     assert!(root == 0xdead_0000 || root >= 1 << 44, "a root of {root:#x}");
