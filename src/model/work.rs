@@ -18,7 +18,10 @@ pub mod execlists;
 mod image;
 mod job;
 
-use kernel::prelude::*;
+use kernel::{
+    alloc::flags::GFP_KERNEL_ACCOUNT,
+    prelude::*, //
+};
 
 use crate::vgpu::Host;
 use crate::{
@@ -552,7 +555,7 @@ fn pages_of(sizes: &EngineMap<u32>, id: EngineId) -> usize {
 /// So many words, of which it does not matter what they are.
 fn room(words: &mut KVVec<u32>, count: usize) -> Result<&mut [u32]> {
     if words.len() < count {
-        *words = KVVec::zeroed(count, GFP_KERNEL)?;
+        *words = KVVec::zeroed(count, GFP_KERNEL_ACCOUNT)?;
     }
     Ok(words.get_mut(..count).unwrap_or_default())
 }

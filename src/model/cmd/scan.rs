@@ -2,7 +2,10 @@
 
 //! The way through a ring and the batches that it starts.
 
-use kernel::prelude::*;
+use kernel::{
+    alloc::flags::GFP_KERNEL_ACCOUNT,
+    prelude::*, //
+};
 
 use super::{
     audit::{
@@ -199,7 +202,7 @@ impl<'a, P: Policy + ?Sized> Scanner<'a, P> {
             size.saturating_add(tail)
         };
         let count = index(end.saturating_sub(head) / 4).min(MAX_WORDS);
-        let room = self.output.reserve(count, GFP_KERNEL);
+        let room = self.output.reserve(count, GFP_KERNEL_ACCOUNT);
         room.map_err(|_| Flaw::Memory)?;
         let mut ring = Place::Ring {
             start,
@@ -299,7 +302,7 @@ impl<'a, P: Policy + ?Sized> Scanner<'a, P> {
         if count > 0 {
             take(&mut self.words_left, count)?;
             let piece = piece.get(..count).unwrap_or_default();
-            let put = self.output.extend_from_slice(piece, GFP_KERNEL);
+            let put = self.output.extend_from_slice(piece, GFP_KERNEL_ACCOUNT);
             put.map_err(|_| Flaw::Memory)?;
             place.advance(words(count));
         }
@@ -342,7 +345,7 @@ impl<'a, P: Policy + ?Sized> Scanner<'a, P> {
 
     fn put(&mut self, words: &[u32]) -> Result<(), Flaw> {
         take(&mut self.words_left, words.len())?;
-        let put = self.output.extend_from_slice(words, GFP_KERNEL);
+        let put = self.output.extend_from_slice(words, GFP_KERNEL_ACCOUNT);
         put.map_err(|_| Flaw::Memory)
     }
 
@@ -371,7 +374,7 @@ impl<'a, P: Policy + ?Sized> Scanner<'a, P> {
             let end = start.saturating_add(index(take));
             let page = self.page.at(place.space(), address, self.policy)?;
             let piece = page.get(start..end).unwrap_or_default();
-            let put = self.output.extend_from_slice(piece, GFP_KERNEL);
+            let put = self.output.extend_from_slice(piece, GFP_KERNEL_ACCOUNT);
             put.map_err(|_| Flaw::Memory)?;
             place.advance(take);
             left = left.saturating_sub(take);
