@@ -498,7 +498,10 @@ mod gvt_work {
         worker.complete(true);
         worker.launch().ok_or(EINVAL)?;
         worker.complete(true);
-        assert_eq!(worker.state(CONTEXT_A, HEAD), u32::try_from(16 * TIMES).unwrap_or(0));
+        assert_eq!(
+            worker.state(CONTEXT_A, HEAD),
+            u32::try_from(16 * TIMES).unwrap_or(0)
+        );
         assert_eq!(worker.told()[0] & COMPLETE, COMPLETE);
         worker.reset();
         assert!(worker.guest.is_empty());

@@ -316,6 +316,8 @@ impl Worker {
     }
 
     /// The guest's part of graphics memory leads to its memory, and it knows where it is.
+    // Not a part of the stack of what makes a worker.
+    #[inline(never)]
     pub(crate) fn reach(&mut self) -> Result {
         (0..PAGES).try_for_each(|page| self.map(page))?;
         self.register(0x7_8000).map(|_| ())

@@ -58,7 +58,11 @@ pub fn check(
                 for pair in pairs.chunks_exact(2) {
                     let inside = pair[0].wrapping_sub(base);
                     let root = (0x270..0x290).contains(&inside);
-                    assert!(inside == 0x94 || root || registers(pair[0]) || by_users(pair[0]), "register {:#x} is loaded", pair[0]);
+                    assert!(
+                        inside == 0x94 || root || registers(pair[0]) || by_users(pair[0]),
+                        "register {:#x} is loaded",
+                        pair[0]
+                    );
                     assert!(pair[1] & 0xfff == 0 || !root, "a root of {:#x}", pair[1]);
                 }
             }
