@@ -105,8 +105,14 @@ impl Buffer {
         let mut table = KBox::new(bindings::sg_table::default(), GFP_KERNEL)?;
         let (pages, count) = (PageRef::pointers(&self.pages), self.count()?);
         let size = self.pages.len().checked_mul(PAGE_SIZE).ok_or(EINVAL)?;
-        // CAST: No limit of the size of a segment.
-        let (size, segment) = (size as kernel::ffi::c_ulong, u32::MAX);
+        // SAFETY: The device is valid by the requirement of this function.
+        let segment = match unsafe { bindings::dma_max_mapping_size(device) } {
+            // It has no say.
+            0 => u32::MAX,
+            most => u32::try_from(most).unwrap_or(u32::MAX),
+        };
+        // CAST: The types are the same.
+        let size = size as kernel::ffi::c_ulong;
         let flags = bindings::GFP_KERNEL;
         // SAFETY: There are so many valid pointers to pages, and the table is ours.
         to_result(unsafe {
