@@ -145,11 +145,7 @@ impl Buffer {
     unsafe fn mmap(&self, vma: *mut bindings::vm_area_struct) -> Result {
         // SAFETY: By the requirement of this function.
         let area = unsafe { kernel::mm::virt::VmaNew::from_raw(vma) };
-        if area.flags() & kernel::mm::virt::flags::WRITE != 0 {
-            return Err(EACCES);
-        }
-        // SAFETY: By the requirement of this function nobody else uses the area.
-        unsafe { bindings::gvt_helper_clear_may_write(vma) };
+        area.try_clear_maywrite().map_err(|_| EACCES)?;
         let first = crate::vma::page_offset(area);
         let addresses = (area.start()..area.end()).step_by(PAGE_SIZE);
         // The core has checked that the area ends where the buffer does or before.

@@ -59,7 +59,6 @@ int gvt_helper_dma_mapping_error(struct device *dev, dma_addr_t address);
 void gvt_helper_read_page(void *to, struct page *page, size_t offset, size_t length);
 void gvt_helper_write_page(struct page *page, size_t offset, const void *from, size_t length);
 int gvt_helper_insert_page(struct vm_area_struct *vma, unsigned long address, struct page *page);
-void gvt_helper_clear_may_write(struct vm_area_struct *vma);
 void *gvt_helper_vmap(struct page **pages, unsigned int count);
 void gvt_helper_vunmap(const void *address);
 void gvt_helper_flush(void *address, unsigned long length);

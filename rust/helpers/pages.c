@@ -49,11 +49,6 @@ int gvt_helper_insert_page(struct vm_area_struct *vma, unsigned long address, st
 	return remap_pfn_range(vma, address, page_to_pfn(page), PAGE_SIZE, vma->vm_page_prot);
 }
 
-void gvt_helper_clear_may_write(struct vm_area_struct *vma)
-{
-	vm_flags_clear(vma, VM_MAYWRITE);
-}
-
 void *gvt_helper_vmap(struct page **pages, unsigned int count)
 {
 	return vmap(pages, count, VM_MAP, PAGE_KERNEL_RO);
