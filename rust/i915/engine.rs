@@ -24,7 +24,7 @@ use kernel::{
     sync::Arc, //
 };
 
-/// How many engine numbers i915 knows (`I915_NUM_ENGINES`); most have no engine.
+/// More engine numbers than i915 knows (`I915_NUM_ENGINES`); most have no engine.
 const NUMBERS: u32 = 64;
 
 /// An engine of i915's.
@@ -102,7 +102,7 @@ impl Engine<'_> {
 
 /// What wants to know which context is on an engine.
 pub trait ContextWatcher: Send + Sync + 'static {
-    /// A context got on the engine, or off it. Runs in atomic context, with interrupts off.
+    /// A context got on the engine, or off it. Runs in atomic context; interrupts may be on or off.
     fn switched(&self, context: ContextId, on: bool, switching: &Switching<'_>);
 }
 
