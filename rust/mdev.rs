@@ -228,7 +228,7 @@ impl<D: Driver> Parent<D> {
     ///
     /// # Errors
     ///
-    /// `EEXIST` if the device offers types already; `ENOMEM`.
+    /// `EEXIST` if two types have the same name; `ENOMEM`, and that too if the device offers types already.
     pub fn new<'a>(
         parent: &'a device::Device<device::Bound>,
         driver: Arc<Registration<D>>,
