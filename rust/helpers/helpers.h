@@ -120,7 +120,6 @@ void gvt_helper_i915_write(struct drm_i915_private *i915, u32 offset, u32 value)
 u32 gvt_helper_i915_read_fw(struct drm_i915_private *i915, u32 offset);
 void gvt_helper_i915_write_fw(struct drm_i915_private *i915, u32 offset, u32 value);
 void gvt_helper_i915_posting_read(struct drm_i915_private *i915, u32 offset);
-u32 gvt_helper_i915_forcewake_for(struct drm_i915_private *i915, u32 offset, bool write);
 void gvt_helper_i915_forcewake_get(struct drm_i915_private *i915, u32 domains);
 void gvt_helper_i915_forcewake_put(struct drm_i915_private *i915, u32 domains);
 
@@ -134,7 +133,6 @@ void gvt_helper_i915_ggtt_unlock(struct drm_i915_private *i915);
 int gvt_helper_i915_ggtt_insert(struct drm_i915_private *i915, struct drm_mm_node *node, u64 size, u64 start, u64 end,
 				bool high);
 u64 gvt_helper_i915_scratch_pte(struct drm_i915_private *i915);
-u64 gvt_helper_i915_pte_read(struct drm_i915_private *i915, u64 index);
 void gvt_helper_i915_pte_write(struct drm_i915_private *i915, u64 index, u64 pte);
 void gvt_helper_i915_ggtt_flush(struct drm_i915_private *i915);
 void *gvt_helper_i915_aperture_map(struct drm_i915_private *i915, u64 offset, u64 size);
