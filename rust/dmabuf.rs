@@ -152,7 +152,7 @@ impl Buffer {
         let pages = self.pages.get(first..).unwrap_or_default();
         for (address, page) in addresses.zip(pages) {
             // SAFETY: The address is in the area that is being set up, whose file keeps the page.
-            to_result(unsafe { bindings::gvt_helper_insert_page(vma, address, page.as_ptr()) })?;
+            to_result(unsafe { bindings::gvt_helper_remap_page(vma, address, page.as_ptr()) })?;
         }
         Ok(())
     }
