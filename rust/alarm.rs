@@ -18,7 +18,6 @@ use kernel::{
             HrTimer,
             HrTimerCallback,
             HrTimerCallbackContext,
-            HrTimerHandle,
             HrTimerPointer,
             HrTimerRestart,
             RelativeMode, //
@@ -118,14 +117,10 @@ impl<T: Ring> Alarm<T> {
         self.armed = after.map(|after| self.bell.0.clone().start(after));
     }
 
-    /// Does not ring any more, as after [`set`](Self::set) with `None`, and waits for what has begun to ring since it was set
-    /// last.
+    /// Does not ring any more, as after [`set`](Self::set) with `None`, and waits for what has begun to ring.
     pub fn silence(&mut self) {
-        let stopped = self.armed.take().map(|mut armed| armed.cancel());
-        // What was stopped before its time is in no queue.
-        if stopped == Some(false) {
-            self.bell.wait();
-        }
+        self.armed = None;
+        self.bell.wait();
     }
 }
 

@@ -105,8 +105,14 @@ impl Buffer {
         let mut table = KBox::new(bindings::sg_table::default(), GFP_KERNEL)?;
         let (pages, count) = (PageRef::pointers(&self.pages), self.count()?);
         let size = self.pages.len().checked_mul(PAGE_SIZE).ok_or(EINVAL)?;
-        // CAST: No limit of the size of a segment.
-        let (size, segment) = (size as kernel::ffi::c_ulong, u32::MAX);
+        // SAFETY: The device is valid by the requirement of this function.
+        let segment = match unsafe { bindings::dma_max_mapping_size(device) } {
+            // It has no say.
+            0 => u32::MAX,
+            most => u32::try_from(most).unwrap_or(u32::MAX),
+        };
+        // CAST: The types are the same.
+        let size = size as kernel::ffi::c_ulong;
         let flags = bindings::GFP_KERNEL;
         // SAFETY: There are so many valid pointers to pages, and the table is ours.
         to_result(unsafe {
@@ -139,18 +145,14 @@ impl Buffer {
     unsafe fn mmap(&self, vma: *mut bindings::vm_area_struct) -> Result {
         // SAFETY: By the requirement of this function.
         let area = unsafe { kernel::mm::virt::VmaNew::from_raw(vma) };
-        if area.flags() & kernel::mm::virt::flags::WRITE != 0 {
-            return Err(EACCES);
-        }
-        // SAFETY: By the requirement of this function nobody else uses the area.
-        unsafe { bindings::gvt_helper_clear_may_write(vma) };
+        area.try_clear_maywrite().map_err(|_| EACCES)?;
         let first = crate::vma::page_offset(area);
         let addresses = (area.start()..area.end()).step_by(PAGE_SIZE);
         // The core has checked that the area ends where the buffer does or before.
         let pages = self.pages.get(first..).unwrap_or_default();
         for (address, page) in addresses.zip(pages) {
             // SAFETY: The address is in the area that is being set up, whose file keeps the page.
-            to_result(unsafe { bindings::gvt_helper_insert_page(vma, address, page.as_ptr()) })?;
+            to_result(unsafe { bindings::gvt_helper_remap_page(vma, address, page.as_ptr()) })?;
         }
         Ok(())
     }

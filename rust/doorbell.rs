@@ -4,7 +4,10 @@
 //!
 //! C header: `include/linux/completion.h`
 
-use crate::bindings;
+use crate::{
+    bindings,
+    kthread::OnWorker, //
+};
 use kernel::{
     prelude::*,
     sync::{
@@ -59,13 +62,12 @@ impl Doorbell {
 
     /// Waits until somebody rings; at once if somebody has since the last time. The thread does not count
     /// as one that is busy meanwhile.
-    pub fn wait(&self) {
+    pub fn wait(&self, on: &OnWorker) {
         // SAFETY: The completion is initialised.
         let failed = unsafe { bindings::wait_for_completion_interruptible(self.completion.get()) };
         if failed != 0 {
             // It was interrupted, which is to be seen once: or it would not wait any more.
-            // SAFETY: This is about the current thread.
-            unsafe { bindings::gvt_helper_forget_kill() };
+            on.forget_interrupts();
         }
         // SAFETY: The completion is initialised.
         while unsafe { bindings::try_wait_for_completion(self.completion.get()) } {}

@@ -8,9 +8,6 @@
     clippy::multiple_unsafe_ops_per_block
 )]
 
-/// What stands in front of the messages of this crate.
-const __LOG_PREFIX: &[u8] = b"kvmgt\0";
-
 mod bindings;
 
 pub mod alarm;

@@ -6,8 +6,7 @@
 
 use crate::bindings;
 use core::{
-    marker::PhantomData,
-    ptr::NonNull, //
+    marker::PhantomData, //
 };
 use kernel::{
     error::from_err_ptr,
@@ -79,10 +78,10 @@ impl<F: FnOnce(&OnWorker) + Send + 'static> Body for F {
 ///
 /// # Invariants
 ///
-/// - `task` is a kthread that runs [`Self::main`], and a reference to it belongs to this.
+/// - `thread` is of a kthread that runs [`Self::main`].
 /// - `body` was made by `KBox::<B>::into_foreign`, and belongs to the thread once that has begun to run.
 pub struct Worker<B: Body> {
-    task: NonNull<bindings::task_struct>,
+    thread: Interrupter,
     body: *mut kernel::ffi::c_void,
     _body: PhantomData<B>,
 }
@@ -106,35 +105,25 @@ impl<B: Body> Worker<B> {
         let task = unsafe {
             bindings::kthread_create_on_node(Some(Self::main), body, -1, format, name.as_char_ptr())
         };
-        let Some(task) = from_err_ptr(task).map(NonNull::new).transpose() else {
-            return Err(ENOMEM);
-        };
-        let task = task.inspect_err(|_| {
+        let task = from_err_ptr(task).inspect_err(|_| {
             // SAFETY: The thread was not made, so the body is still ours.
             drop(unsafe { KBox::<B>::from_foreign(body) });
         })?;
-        // SAFETY: The task was made just now and has not run yet.
-        unsafe { bindings::get_task_struct(task.as_ptr()) };
-        // INVARIANT: It runs `main`, and the reference was taken just now.
+        // SAFETY: The task was made just now and has not run yet; a `Task` is one, and nothing else.
+        let task = unsafe { &*task.cast::<Task>() };
+        // INVARIANT: It runs `main`.
         let worker = Self {
-            task,
+            thread: Interrupter(task.into()),
             body,
             _body: PhantomData,
         };
-        worker.wake();
+        worker.thread.0.wake_up();
         Ok(worker)
-    }
-
-    /// Wakes the thread.
-    pub fn wake(&self) {
-        // SAFETY: By the type invariant the task is valid.
-        unsafe { bindings::wake_up_process(self.task.as_ptr()) };
     }
 
     /// Ends a wait of the thread, if it heeds that; the next one too, if it does not wait now.
     pub fn interrupt(&self) {
-        // SAFETY: By the type invariant the task is valid.
-        unsafe { bindings::gvt_helper_kill(self.task.as_ptr()) };
+        self.thread.interrupt();
     }
 
     /// # Safety
@@ -152,13 +141,11 @@ impl<B: Body> Drop for Worker<B> {
     fn drop(&mut self) {
         // SAFETY: By the type invariant this is a kthread, and our reference keeps it valid if it
         // has ended.
-        let result = unsafe { bindings::kthread_stop(self.task.as_ptr()) };
+        let result = unsafe { bindings::kthread_stop(self.thread.0.as_ptr()) };
         if result != 0 {
             // SAFETY: `main` returns 0, so the thread was stopped before it began, and the body is
             // still ours.
             drop(unsafe { KBox::<B>::from_foreign(self.body) });
         }
-        // SAFETY: By the type invariant the reference is ours to give back.
-        unsafe { bindings::put_task_struct(self.task.as_ptr()) };
     }
 }

@@ -70,6 +70,7 @@ mod doorbell {
             BUTTONS, //
         },
         kthread::{
+            Body,
             OnWorker,
             Worker, //
         },
@@ -89,21 +90,45 @@ mod doorbell {
         },
     };
 
+    /// A thread that waits at a bell, and counts how often it has.
+    fn waiter(bell: &Arc<Doorbell>, waits: &Arc<Atomic<i32>>) -> Result<Worker<impl Body>> {
+        let (bell, waits) = (bell.clone(), waits.clone());
+        Worker::spawn(c"gvt_kunit", move |thread: &OnWorker| {
+            thread.heed_interrupts();
+            while !thread.should_stop() {
+                bell.wait(thread);
+                waits.add(1, Relaxed);
+            }
+        })
+    }
+
+    /// How often it has waited, some time after it had so often.
+    fn after(waits: &Atomic<i32>, number: i32) -> i32 {
+        while waits.load(Relaxed) < number {
+            fsleep(Delta::from_millis(1));
+        }
+        fsleep(Delta::from_millis(20));
+        waits.load(Relaxed)
+    }
+
     #[test]
     fn each_button_is_told_of_once() -> Result {
         let bell = Arc::pin_init(Doorbell::new(), GFP_KERNEL)?;
+        let waits = Arc::new(Atomic::new(0), GFP_KERNEL)?;
         Button::new(&bell, 1).press();
         Button::new(&bell, 3).press();
         bell.press(3);
-        bell.wait();
+        let worker = waiter(&bell, &waits)?;
+        assert_eq!(after(&waits, 1), 1);
         for number in 0..BUTTONS {
             assert_eq!(bell.was_pressed(number), number == 1 || number == 3);
             assert!(!bell.was_pressed(number));
         }
         // One that there is not rings all the same.
         bell.press(BUTTONS);
-        bell.wait();
+        assert_eq!(after(&waits, 2), 2);
         assert!(!bell.was_pressed(BUTTONS));
+        drop(worker);
         Ok(())
     }
 
@@ -111,27 +136,13 @@ mod doorbell {
     fn an_interrupt_ends_one_wait() -> Result {
         let bell = Arc::pin_init(Doorbell::new(), GFP_KERNEL)?;
         let waits = Arc::new(Atomic::new(0), GFP_KERNEL)?;
-        let (door, count) = (bell.clone(), waits.clone());
-        let worker = Worker::spawn(c"gvt_kunit", move |thread: &OnWorker| {
-            thread.heed_interrupts();
-            while !thread.should_stop() {
-                door.wait();
-                count.add(1, Relaxed);
-            }
-        })?;
-        let after = |number: i32| {
-            while waits.load(Relaxed) < number {
-                fsleep(Delta::from_millis(1));
-            }
-            fsleep(Delta::from_millis(20));
-            waits.load(Relaxed)
-        };
+        let worker = waiter(&bell, &waits)?;
         bell.press(0);
-        assert_eq!(after(1), 1);
+        assert_eq!(after(&waits, 1), 1);
         worker.interrupt();
-        assert_eq!(after(2), 2);
+        assert_eq!(after(&waits, 2), 2);
         bell.press(0);
-        assert_eq!(after(3), 3);
+        assert_eq!(after(&waits, 3), 3);
         drop(worker);
         Ok(())
     }

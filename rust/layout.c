@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Sizes and offsets as the compiler of this kernel lays them out. rust/bindings.rs asserts that the Rust types made
- * by bindgen agree, so that a difference between the two compilers stops the build. Never linked.
+ * Sizes and offsets as the compiler of this kernel lays them out. rust/bindings/generated.rs asserts that the Rust
+ * types made by bindgen agree, so that a difference between the two compilers stops the build. Never linked.
  */
 
 #include <drm/drm_mm.h>

@@ -39,7 +39,6 @@ use kernel::{
 };
 
 /// A driver of mediated devices.
-#[vtable]
 pub trait Driver: Sized + 'static {
     /// Name of the driver in sysfs.
     const NAME: &'static CStr;
@@ -186,7 +185,8 @@ impl<D: Driver> PinnedDrop for Registration<D> {
 #[repr(C)]
 struct Node<D: Driver> {
     raw: Opaque<bindings::mdev_type>,
-    name: CString,
+    // `raw` points to it.
+    _name: CString,
     kind: D::Kind,
 }
 
@@ -211,7 +211,7 @@ pub struct Parent<D: Driver> {
     #[pin]
     raw: Opaque<bindings::mdev_parent>,
     types: KVec<*mut bindings::mdev_type>,
-    nodes: KVec<KBox<Node<D>>>,
+    _nodes: KVec<KBox<Node<D>>>,
     _driver: Arc<Registration<D>>,
     _device: ARef<device::Device>,
 }
@@ -228,7 +228,7 @@ impl<D: Driver> Parent<D> {
     ///
     /// # Errors
     ///
-    /// `EEXIST` if the device offers types already; `ENOMEM`.
+    /// `EEXIST` if two types have the same name; `ENOMEM`, and that too if the device offers types already.
     pub fn new<'a>(
         parent: &'a device::Device<device::Bound>,
         driver: Arc<Registration<D>>,
@@ -242,7 +242,12 @@ impl<D: Driver> Parent<D> {
                     sysfs_name: name.as_char_ptr(),
                     ..pin_init::zeroed()
                 });
-                let node = KBox::new(Node { raw, name, kind }, GFP_KERNEL)?;
+                let node = Node {
+                    raw,
+                    _name: name,
+                    kind,
+                };
+                let node = KBox::new(node, GFP_KERNEL)?;
                 types.push(node.raw.get(), GFP_KERNEL)?;
                 nodes.push(node, GFP_KERNEL)?;
             }
@@ -253,7 +258,7 @@ impl<D: Driver> Parent<D> {
             let bus = driver.raw.get();
             Ok(try_pin_init!(Self {
                 types,
-                nodes,
+                _nodes: nodes,
                 _driver: driver,
                 _device: device.into(),
                 raw <- Opaque::try_ffi_init(move |slot| {
@@ -263,11 +268,6 @@ impl<D: Driver> Parent<D> {
                 }),
             }))
         })
-    }
-
-    /// The names of the types.
-    pub fn names(&self) -> impl Iterator<Item = &CStr> {
-        self.nodes.iter().map(|node| &*node.name)
     }
 }
 

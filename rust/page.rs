@@ -28,6 +28,9 @@ impl PageRef {
     /// Takes a reference, unless there are so many that user space seems to collect them: their number has an end, and a
     /// page is freed where it begins anew. What is left is for whoever cannot be refused one.
     ///
+    /// `try_get_page()` refuses later and with a warning in the log, which user space could ask for then; and it leaves
+    /// nothing for whoever cannot be refused.
+    ///
     /// # Safety
     ///
     /// `page` must be valid, and must have a reference during the call.

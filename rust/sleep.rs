@@ -51,10 +51,13 @@ impl<S: Sleeper> Notified for Told<S> {
     fn notified(&self, action: usize, _data: *mut kernel::ffi::c_void) -> Result {
         // CAST: Small constants.
         match action as u32 {
-            bindings::PM_SUSPEND_PREPARE | bindings::PM_HIBERNATION_PREPARE => {
-                return self.0.falls_asleep();
-            }
-            bindings::PM_POST_SUSPEND | bindings::PM_POST_HIBERNATION => self.0.wakes_up(),
+            // Before it becomes what an image holds, it is as before sleep: processes are frozen, then devices.
+            bindings::PM_SUSPEND_PREPARE
+            | bindings::PM_HIBERNATION_PREPARE
+            | bindings::PM_RESTORE_PREPARE => return self.0.falls_asleep(),
+            bindings::PM_POST_SUSPEND
+            | bindings::PM_POST_HIBERNATION
+            | bindings::PM_POST_RESTORE => self.0.wakes_up(),
             _ => {}
         }
         Ok(())
@@ -68,7 +71,7 @@ pub type Watch<S> = Notifier<SleepChain, Told<S>>;
 ///
 /// # Errors
 ///
-/// `EEXIST`, if it is told already.
+/// Those of the chain.
 pub fn watch<S: Sleeper>(sleeper: S) -> impl PinInit<Watch<S>, Error> {
     Notifier::new(SleepChain, Told(sleeper))
 }

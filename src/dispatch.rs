@@ -91,7 +91,7 @@ struct Loop(Arc<Dispatcher>);
 impl Body for Loop {
     fn run(self, on: &OnWorker) {
         while !on.should_stop() {
-            self.0.wait();
+            self.0.wait(on);
             self.0.work();
         }
     }

@@ -8,7 +8,7 @@ use gvt_kapi::{
     i915::Gpu,
     page::PageRef,
     vfio::{
-        pin::DmaPages,
+        pin::DmaPage,
         Session, //
     },
 };
@@ -54,7 +54,7 @@ pub(crate) struct Frames {
 }
 
 struct Frame {
-    pages: DmaPages<Vgpu>,
+    page: DmaPage<Vgpu>,
     uses: usize,
     /// Whether page tables of contexts have led to it.
     in_tables: bool,
@@ -103,7 +103,7 @@ impl Frames {
     ///
     /// # Errors
     ///
-    /// Those of [`DmaPages::page`]; `EFAULT` if there can be no such frame.
+    /// Those of [`DmaPage::new`]; `EFAULT` if there can be no such frame.
     pub(crate) fn take(
         &mut self,
         session: &Arc<Session<Vgpu>>,
@@ -123,10 +123,10 @@ impl Frames {
         }
         self.wait_out_pause();
         let iova = gfn.raw().checked_mul(PAGE_SIZE).ok_or(EFAULT)?;
-        let pages = DmaPages::page(session.clone(), gpu.clone(), iova)?;
-        let address = pages.address();
+        let page = DmaPage::new(session.clone(), gpu.clone(), iova)?;
+        let address = page.address();
         let frame = Frame {
-            pages,
+            page,
             uses: 1,
             in_tables,
         };
@@ -143,7 +143,7 @@ impl Frames {
         };
         frame.uses = uses;
         frame.in_tables |= in_tables;
-        Some(Ok(frame.pages.address()))
+        Some(Ok(frame.page.address()))
     }
 
     /// How many have uses.
@@ -158,26 +158,26 @@ impl Frames {
     /// `EINVAL` if it has no uses; `ENOMEM` if there are too many references to the page.
     pub(crate) fn share(&self, gfn: Gfn) -> Result<PageRef> {
         let frame = self.used.get(&gfn).ok_or(EINVAL)?;
-        frame.pages.share().ok_or(ENOMEM)
+        frame.page.share().ok_or(ENOMEM)
     }
 
     /// The page of a frame that has uses, and which byte of it is at this address.
-    fn place(&self, gpa: Gpa) -> Option<(&DmaPages<Vgpu>, usize)> {
+    fn place(&self, gpa: Gpa) -> Option<(&DmaPage<Vgpu>, usize)> {
         let frame = self.used.get(&Gfn::new(gpa.raw() / PAGE_SIZE))?;
         let offset = usize::try_from(gpa.raw() % PAGE_SIZE).ok()?;
-        Some((&frame.pages, offset))
+        Some((&frame.page, offset))
     }
 
     /// Copies from guest memory, if all of it is in one frame that has uses.
     pub(crate) fn read(&self, gpa: Gpa, data: &mut [u8]) -> bool {
         let place = self.place(gpa);
-        place.is_some_and(|(pages, offset)| pages.read(offset, data))
+        place.is_some_and(|(page, offset)| page.read(offset, data))
     }
 
     /// Copies to guest memory, if all of it is in one frame that has uses.
     pub(crate) fn write(&self, gpa: Gpa, data: &[u8]) -> bool {
         let place = self.place(gpa);
-        place.is_some_and(|(pages, offset)| pages.write(offset, data))
+        place.is_some_and(|(page, offset)| page.write(offset, data))
     }
 
     /// Pages are taken away: pins no others for a moment.
@@ -259,6 +259,6 @@ impl Frames {
 /// Keeps pages, and their addresses for the GPU, from others for ever: the GPU may still reach them.
 fn lose(frames: &mut RBTree<Gfn, Frame>) {
     for (_, frame) in frames.iter_mut() {
-        frame.pages.lose();
+        frame.page.lose();
     }
 }

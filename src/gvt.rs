@@ -94,9 +94,11 @@ impl kernel::Module for Kvmgt {
         let driver = Arc::pin_init(mdev::Registration::new(module), GFP_KERNEL)
             .inspect_err(|error| pr_err!("cannot register the mdev driver: {error:?}\n"))?;
         let model = ops::Registration::new(Settings { driver, timing }).inspect_err(|error| {
-            pr_err!(
-                "i915 does not take this module ({error:?}): another GVT device model is registered; unload that one first\n"
-            )
+            if *error == EBUSY {
+                pr_err!("i915 has another GVT device model: unload that one first\n");
+            } else {
+                pr_err!("cannot register with i915: {error:?}\n");
+            }
         })?;
         let found = gate::examine(|device, obstacle| {
             if let Some(obstacle) = obstacle {

@@ -42,7 +42,6 @@ pub(crate) struct Instance {
     vgpu: vfio::Registration<Vgpu>,
 }
 
-#[vtable]
 impl mdev::Driver for Instance {
     const NAME: &'static CStr = c"intel_vgpu_mdev";
     const DEVICE_API: &'static CStr = c"vfio-pci";

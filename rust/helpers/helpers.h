@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * C that Rust cannot reach: inline functions, macros, and fields of i915's private structures. Each is one expression
- * or one call, without policy. What they mean is told where rust/ wraps them.
+ * C that Rust cannot reach: inline functions, macros, and fields of i915's private structures. Hardly any is more than
+ * one expression or one call, and none decides anything. What they mean is told where rust/ wraps them.
  */
 
 #ifndef _GVT_HELPERS_H_
@@ -58,8 +58,7 @@ bool gvt_helper_page_is_memory(struct page *page);
 int gvt_helper_dma_mapping_error(struct device *dev, dma_addr_t address);
 void gvt_helper_read_page(void *to, struct page *page, size_t offset, size_t length);
 void gvt_helper_write_page(struct page *page, size_t offset, const void *from, size_t length);
-int gvt_helper_insert_page(struct vm_area_struct *vma, unsigned long address, struct page *page);
-void gvt_helper_clear_may_write(struct vm_area_struct *vma);
+int gvt_helper_remap_page(struct vm_area_struct *vma, unsigned long address, struct page *page);
 void *gvt_helper_vmap(struct page **pages, unsigned int count);
 void gvt_helper_vunmap(const void *address);
 void gvt_helper_flush(void *address, unsigned long length);
@@ -80,10 +79,10 @@ void gvt_helper_debugfs_file(const char *name, umode_t mode, struct dentry *pare
 			     const struct file_operations *ops);
 bool gvt_helper_debugfs_is_file(struct dentry *entry);
 void gvt_helper_debugfs_remove(struct dentry *entry);
-
-/* misc.c: tracepoints */
 int gvt_helper_pm_notifier_add(struct notifier_block *block);
 void gvt_helper_pm_notifier_remove(struct notifier_block *block);
+
+/* misc.c: tracepoints */
 void gvt_helper_trace_mmio(u32 vgpu, bool write, u64 offset, u64 value, u32 width);
 void gvt_helper_trace_write_ir(u32 vgpu, const char *name, u32 offset, u32 new, u32 old);
 void gvt_helper_trace_propagate_event(u32 vgpu, const char *event, u32 bit);
@@ -121,7 +120,6 @@ void gvt_helper_i915_write(struct drm_i915_private *i915, u32 offset, u32 value)
 u32 gvt_helper_i915_read_fw(struct drm_i915_private *i915, u32 offset);
 void gvt_helper_i915_write_fw(struct drm_i915_private *i915, u32 offset, u32 value);
 void gvt_helper_i915_posting_read(struct drm_i915_private *i915, u32 offset);
-u32 gvt_helper_i915_forcewake_for(struct drm_i915_private *i915, u32 offset, bool write);
 void gvt_helper_i915_forcewake_get(struct drm_i915_private *i915, u32 domains);
 void gvt_helper_i915_forcewake_put(struct drm_i915_private *i915, u32 domains);
 
@@ -135,7 +133,6 @@ void gvt_helper_i915_ggtt_unlock(struct drm_i915_private *i915);
 int gvt_helper_i915_ggtt_insert(struct drm_i915_private *i915, struct drm_mm_node *node, u64 size, u64 start, u64 end,
 				bool high);
 u64 gvt_helper_i915_scratch_pte(struct drm_i915_private *i915);
-u64 gvt_helper_i915_pte_read(struct drm_i915_private *i915, u64 index);
 void gvt_helper_i915_pte_write(struct drm_i915_private *i915, u64 index, u64 pte);
 void gvt_helper_i915_ggtt_flush(struct drm_i915_private *i915);
 void *gvt_helper_i915_aperture_map(struct drm_i915_private *i915, u64 offset, u64 size);

@@ -159,12 +159,6 @@ void gvt_helper_i915_posting_read(struct drm_i915_private *i915, u32 offset)
 	intel_uncore_posting_read(to_gt(i915)->uncore, _MMIO(offset));
 }
 
-u32 gvt_helper_i915_forcewake_for(struct drm_i915_private *i915, u32 offset, bool write)
-{
-	return intel_uncore_forcewake_for_reg(to_gt(i915)->uncore, _MMIO(offset),
-					      write ? FW_REG_READ | FW_REG_WRITE : FW_REG_READ);
-}
-
 void gvt_helper_i915_forcewake_get(struct drm_i915_private *i915, u32 domains)
 {
 	intel_uncore_forcewake_get(to_gt(i915)->uncore, domains);
@@ -215,11 +209,6 @@ int gvt_helper_i915_ggtt_insert(struct drm_i915_private *i915, struct drm_mm_nod
 u64 gvt_helper_i915_scratch_pte(struct drm_i915_private *i915)
 {
 	return to_gt(i915)->ggtt->vm.scratch[0]->encode;
-}
-
-u64 gvt_helper_i915_pte_read(struct drm_i915_private *i915, u64 index)
-{
-	return readq((u64 __iomem *)to_gt(i915)->ggtt->gsm + index);
 }
 
 void gvt_helper_i915_pte_write(struct drm_i915_private *i915, u64 index, u64 pte)

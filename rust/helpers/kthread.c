@@ -6,7 +6,7 @@
 
 void gvt_helper_allow_kill(void)
 {
-	allow_signal(SIGKILL);
+	allow_kernel_signal(SIGKILL);
 }
 
 void gvt_helper_kill(struct task_struct *task)

@@ -44,14 +44,9 @@ void gvt_helper_write_page(struct page *page, size_t offset, const void *from, s
 	memcpy_to_page(page, offset, from, length);
 }
 
-int gvt_helper_insert_page(struct vm_area_struct *vma, unsigned long address, struct page *page)
+int gvt_helper_remap_page(struct vm_area_struct *vma, unsigned long address, struct page *page)
 {
 	return remap_pfn_range(vma, address, page_to_pfn(page), PAGE_SIZE, vma->vm_page_prot);
-}
-
-void gvt_helper_clear_may_write(struct vm_area_struct *vma)
-{
-	vm_flags_clear(vma, VM_MAYWRITE);
 }
 
 void *gvt_helper_vmap(struct page **pages, unsigned int count)

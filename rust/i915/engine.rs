@@ -24,7 +24,7 @@ use kernel::{
     sync::Arc, //
 };
 
-/// How many engine numbers i915 knows (`I915_NUM_ENGINES`); most have no engine.
+/// More engine numbers than i915 knows (`I915_NUM_ENGINES`); most have no engine.
 const NUMBERS: u32 = 64;
 
 /// An engine of i915's.
@@ -76,18 +76,14 @@ impl Engine<'_> {
     ) -> impl PinInit<ContextNotifier<W>, Error> + use<W> {
         // SAFETY: Engines live as long as the device.
         let head = unsafe { bindings::gvt_helper_engine_notifier(self.raw.as_ptr()) };
-        // SAFETY: The chain is part of the device, which `_gpu` keeps until the notifier is gone.
+        // SAFETY: The chain is part of the device, which `Watched` keeps until it is off the chain.
         let chain = unsafe { AtomicChain::new(head) };
-        let gpu = self.gpu.clone();
         let watched = Watched {
             watcher: target,
-            gpu: gpu.clone(),
+            gpu: self.gpu.clone(),
             engine: self.raw,
         };
-        try_pin_init!(ContextNotifier {
-            _notifier <- Notifier::new(chain, watched),
-            _gpu: gpu,
-        })
+        Notifier::new(chain, watched)
     }
 
     /// The device that it is of.
@@ -102,7 +98,7 @@ impl Engine<'_> {
 
 /// What wants to know which context is on an engine.
 pub trait ContextWatcher: Send + Sync + 'static {
-    /// A context got on the engine, or off it. Runs in atomic context, with interrupts off.
+    /// A context got on the engine, or off it. Runs in atomic context; interrupts may be on or off.
     fn switched(&self, context: ContextId, on: bool, switching: &Switching<'_>);
 }
 
@@ -136,7 +132,7 @@ impl Switching<'_> {
 }
 
 /// What stands on the chain for a watcher.
-struct Watched<W: ContextWatcher> {
+pub struct Watched<W: ContextWatcher> {
     watcher: W,
     gpu: Arc<Gpu>,
     engine: NonNull<bindings::intel_engine_cs>,
@@ -173,10 +169,4 @@ impl<W: ContextWatcher> Notified for Watched<W> {
 }
 
 /// A callback on an engine's chain of context switches.
-#[pin_data]
-pub struct ContextNotifier<W: ContextWatcher> {
-    // Dropped first: the chain is part of the device.
-    #[pin]
-    _notifier: Notifier<AtomicChain, Watched<W>>,
-    _gpu: Arc<Gpu>,
-}
+pub type ContextNotifier<W> = Notifier<AtomicChain, Watched<W>>;

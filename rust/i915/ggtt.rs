@@ -133,13 +133,13 @@ impl Space {
     }
 
     /// Points all entries at the same page.
-    pub fn fill(&self, _awake: &Awake<'_>, pte: u64) {
+    pub fn fill(&self, awake: &Awake<'_>, pte: u64) {
         let first = self.start() / PTE_SPAN;
         for index in first..first + self.size() / PTE_SPAN {
             // SAFETY: The device is awake, and the entry is in the node.
             unsafe { bindings::gvt_helper_i915_pte_write(self.gpu.as_raw(), index, pte) };
         }
-        self.flush(_awake);
+        self.flush(awake);
     }
 
     /// Writes the entry of page number `page` of this space; the GPU sees it after
@@ -153,17 +153,6 @@ impl Space {
         // SAFETY: The device is awake, and the entry is in the node.
         unsafe { bindings::gvt_helper_i915_pte_write(self.gpu.as_raw(), index, pte) };
         Ok(())
-    }
-
-    /// Reads the entry of page number `page` of this space.
-    ///
-    /// # Errors
-    ///
-    /// `EINVAL` if the space has fewer pages.
-    pub fn read_pte(&self, _awake: &Awake<'_>, page: u64) -> Result<u64> {
-        let index = self.index(page)?;
-        // SAFETY: The device is awake, and the entry is in the node.
-        Ok(unsafe { bindings::gvt_helper_i915_pte_read(self.gpu.as_raw(), index) })
     }
 
     /// Makes the GPU forget what it remembers of entries.

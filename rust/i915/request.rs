@@ -73,13 +73,16 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// Those of [`pin`](Self::pin); `EIO` if i915 has given its GPU up. Nothing runs then.
+    /// Those of [`pin`](Self::pin); `EIO` if it was banned, or i915 has given its GPU up. Nothing runs then.
     pub fn submit(
         &mut self,
         commands: &[u32],
         urgency: Urgency,
         button: Button,
     ) -> Result<Pin<KBox<Request>>> {
+        if self.is_banned() {
+            return Err(EIO);
+        }
         let words = u32::try_from(commands.len())?;
         // First: work of which nobody knows when it is done must not run.
         let place = KBox::new_uninit(GFP_KERNEL)?;

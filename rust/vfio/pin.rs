@@ -19,46 +19,42 @@ use kernel::{
     sync::Arc, //
 };
 
-/// Guest pages that a GPU can use: they are pinned, mapped for DMA, and contiguous.
+/// A guest page that a GPU can use: it is pinned, and mapped for DMA.
 ///
 /// # Invariants
 ///
-/// `count` pages of memory from I/O address `iova` on, of which `page` is the first, are pinned through
-/// `session`, and `address` is their mapping for `gpu`; both are undone in [`Drop`] only, and the mapping of what is
-/// `lost` not there.
-pub struct DmaPages<T: Operations> {
+/// The page of memory at I/O address `iova` is `page` and pinned through `session`, and `address` is its mapping for
+/// `gpu`; both are undone in [`Drop`] only, and the mapping of what is `lost` not there.
+pub struct DmaPage<T: Operations> {
     session: Arc<Session<T>>,
     gpu: Arc<Gpu>,
     iova: u64,
     page: NonNull<bindings::page>,
     address: u64,
-    count: u32,
     lost: bool,
 }
 
 // SAFETY: The page is a pinned one, of which only references are taken.
-unsafe impl<T: Operations> Send for DmaPages<T> {}
+unsafe impl<T: Operations> Send for DmaPage<T> {}
 
 // SAFETY: As above.
-unsafe impl<T: Operations> Sync for DmaPages<T> {}
+unsafe impl<T: Operations> Sync for DmaPage<T> {}
 
-/// Pages that are pinned and not mapped yet.
+/// A page that is pinned, and not mapped.
 struct Pinned<'a, T: Operations> {
     session: &'a Session<T>,
     iova: u64,
-    count: i32,
 }
 
 impl<T: Operations> Drop for Pinned<'_, T> {
     fn drop(&mut self) {
         let vdev = self.session.device.as_raw();
-        // SAFETY: So many pages from `iova` on are pinned; the device is open while the session
-        // lasts.
-        unsafe { bindings::vfio_unpin_pages(vdev, self.iova, self.count) };
+        // SAFETY: The page at `iova` is pinned; the device is open while the session lasts.
+        unsafe { bindings::vfio_unpin_pages(vdev, self.iova, 1) };
     }
 }
 
-impl<T: Operations> DmaPages<T> {
+impl<T: Operations> DmaPage<T> {
     /// Pins the page at `iova`, a multiple of the page size, and maps it for reading and writing.
     ///
     /// # Errors
@@ -68,13 +64,11 @@ impl<T: Operations> DmaPages<T> {
     /// - `ENOMEM`.
     /// - Those of the container where no page is mapped, or the user's limit of locked memory is
     ///   reached.
-    pub fn page(session: Arc<Session<T>>, gpu: Arc<Gpu>, iova: u64) -> Result<Self> {
+    pub fn new(session: Arc<Session<T>>, gpu: Arc<Gpu>, iova: u64) -> Result<Self> {
         if !T::HAS_DMA_UNMAP {
             return Err(EINVAL);
         }
-        let mut page = core::ptr::null_mut();
-        let pinned = Self::pin(&session, iova, core::slice::from_mut(&mut page))?;
-        let page = NonNull::new(page).ok_or(EFAULT)?;
+        let (pinned, page) = Self::pin(&session, iova)?;
         // SAFETY: The page is pinned.
         if !unsafe { bindings::gvt_helper_page_is_memory(page.as_ptr()) } {
             return Err(EINVAL);
@@ -94,46 +88,33 @@ impl<T: Operations> DmaPages<T> {
             iova,
             page,
             address,
-            count: 1,
             lost: false,
         })
     }
 
-    /// Pins one page for each place in `pages`.
-    fn pin<'a>(
-        session: &'a Session<T>,
-        iova: u64,
-        pages: &mut [*mut bindings::page],
-    ) -> Result<Pinned<'a, T>> {
+    fn pin(session: &Session<T>, iova: u64) -> Result<(Pinned<'_, T>, NonNull<bindings::page>)> {
         let vdev = session.device.as_raw();
-        let wanted = i32::try_from(pages.len())?;
         // CAST: Two small flags.
         let prot = (bindings::IOMMU_READ | bindings::IOMMU_WRITE) as i32;
-        let slots = pages.as_mut_ptr();
-        // SAFETY: The device is open while the session lasts; `slots` has room for so many
-        // pointers.
-        let count = unsafe { bindings::vfio_pin_pages(vdev, iova, wanted, prot, slots) };
+        let mut page = core::ptr::null_mut();
+        // SAFETY: The device is open while the session lasts; there is room for one pointer.
+        let count = unsafe { bindings::vfio_pin_pages(vdev, iova, 1, prot, &mut page) };
         to_result(count.min(0))?;
-        let pinned = Pinned {
-            session,
-            iova,
-            count,
-        };
-        if count == wanted {
-            Ok(pinned)
-        } else {
-            Err(EFAULT)
+        if count != 1 {
+            return Err(EFAULT);
         }
+        let pinned = Pinned { session, iova };
+        Ok((pinned, NonNull::new(page).ok_or(EFAULT)?))
     }
 
-    /// A reference to the first page, which does not end with the pin; `None` if it has too many.
+    /// A reference to the page, which does not end with the pin; `None` if it has too many.
     pub fn share(&self) -> Option<PageRef> {
         // SAFETY: By the type invariant the page is pinned, so that it has references.
         unsafe { PageRef::try_new(self.page) }
     }
 
-    /// Copies from the first page, from byte `offset` of it on; false, and nothing is copied, if not all of that is in
-    /// it. The page is there, so this neither waits nor fails, whatever the owner of the memory does.
+    /// Copies from the page, from byte `offset` of it on; false, and nothing is copied, if not all of that is in it. The
+    /// page is there, so this neither waits nor fails, whatever the owner of the memory does.
     pub fn read(&self, offset: usize, data: &mut [u8]) -> bool {
         let inside = is_inside(offset, data.len());
         if inside {
@@ -144,7 +125,7 @@ impl<T: Operations> DmaPages<T> {
         inside
     }
 
-    /// Copies to the first page, as [`read`](Self::read) does from it.
+    /// Copies to the page, as [`read`](Self::read) does from it.
     pub fn write(&self, offset: usize, data: &[u8]) -> bool {
         let inside = is_inside(offset, data.len());
         if inside {
@@ -155,7 +136,7 @@ impl<T: Operations> DmaPages<T> {
         inside
     }
 
-    /// Keeps the pages, and the address that the GPU uses, from others for ever: the GPU may still use it. Only the
+    /// Keeps the page, and the address that the GPU uses, from others for ever: the GPU may still use it. Only the
     /// pin ends when this is dropped.
     pub fn lose(&mut self) {
         if !self.lost {
@@ -177,22 +158,18 @@ fn is_inside(offset: usize, length: usize) -> bool {
         .is_some_and(|end| end <= PAGE_SIZE)
 }
 
-impl<T: Operations> Drop for DmaPages<T> {
+impl<T: Operations> Drop for DmaPage<T> {
     fn drop(&mut self) {
         let dev = core::ptr::from_ref(self.gpu.device()).cast_mut().cast();
         let direction = bindings::dma_data_direction::DMA_BIDIRECTIONAL;
-        // CAST: A number of pages fits in an address.
-        let size = PAGE_SIZE * self.count as usize;
         if !self.lost {
-            // SAFETY: By the type invariant this is a mapping of that device and of this size.
-            unsafe { bindings::dma_unmap_page_attrs(dev, self.address, size, direction, 0) };
+            // SAFETY: By the type invariant this is a mapping of that device, of one page.
+            unsafe { bindings::dma_unmap_page_attrs(dev, self.address, PAGE_SIZE, direction, 0) };
         }
-        // By the type invariant they are pinned.
+        // By the type invariant it is pinned.
         drop(Pinned {
             session: &*self.session,
             iova: self.iova,
-            // CAST: As many as `vfio_pin_pages()` pinned.
-            count: self.count as i32,
         });
     }
 }

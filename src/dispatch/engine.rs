@@ -42,7 +42,10 @@ use gvt_kapi::{
         },
         Gpu, //
     },
-    kthread, //
+    kthread::{
+        self,
+        OnWorker, //
+    },
 };
 use gvt_model::{
     engine::EngineId,
@@ -201,8 +204,8 @@ impl Dispatcher {
     }
 
     /// Waits for news.
-    pub(super) fn wait(&self) {
-        self.bell.wait();
+    pub(super) fn wait(&self, on: &OnWorker) {
+        self.bell.wait(on);
     }
 
     /// A context got on the engine or off it.

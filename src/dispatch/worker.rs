@@ -90,7 +90,7 @@ impl Body for Porter {
         self.itself.populate(on.interrupter());
         let mut stays = EngineMap::new(|id| self.dispatch.desks.get(id).is_some());
         while stays.iter().any(|(_, stays)| *stays) {
-            self.vgpu.device().bell().wait();
+            self.vgpu.device().bell().wait(on);
             self.follow_resets();
             for engine in EngineId::ALL {
                 if self.vgpu.device().bell().was_pressed(engine.number()) {
