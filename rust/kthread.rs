@@ -5,9 +5,7 @@
 //! C header: `include/linux/kthread.h`
 
 use crate::bindings;
-use core::{
-    marker::PhantomData, //
-};
+use core::marker::PhantomData;
 use kernel::{
     error::from_err_ptr,
     prelude::*,
