@@ -176,15 +176,14 @@ impl<'a> Env<'a> {
         Ok(())
     }
 
-    /// A use of a frame, for the GGTT or for page tables.
-    fn take_frame(&mut self, gfn: Gfn, in_tables: bool) -> Result<u64> {
+    fn take_frame(&mut self, gfn: Gfn) -> Result<u64> {
         self.may_wait()?;
         *self.exposed = true;
         let (session, gpu) = (self.session, self.gpu);
-        let taken = self.frames.take(session, gpu, gfn, in_tables);
+        let taken = self.frames.take(session, gpu, gfn);
         if taken == Err(ENOMEM) && self.frames.wait() && self.try_forget() {
             // What waits counts as locked memory of the VMM's, of which there may be no more.
-            return self.frames.take(session, gpu, gfn, in_tables);
+            return self.frames.take(session, gpu, gfn);
         }
         taken
     }
@@ -197,11 +196,11 @@ impl<'a> Env<'a> {
             return true;
         }
         let (partition, awake) = self.awake();
-        let forgotten = invalidate(awake);
+        // First: or an engine could get again what it has forgotten.
         partition.flush(awake);
-        self.frames.forget();
+        let forgotten = invalidate(awake);
         if forgotten {
-            self.frames.forget_all();
+            self.frames.forget();
             self.shadows.forget();
         }
         forgotten
@@ -251,7 +250,7 @@ impl Aperture for Env<'_> {
 
 impl HostGgtt for Env<'_> {
     fn map_page(&mut self, page: GmPage, gfn: Gfn) -> Result {
-        let address = self.take_frame(gfn, false)?;
+        let address = self.take_frame(gfn)?;
         let (partition, awake) = self.awake();
         let written = partition.point(awake, page, Some(address));
         if written.is_err() {
@@ -275,7 +274,6 @@ impl HostGgtt for Env<'_> {
     fn flush_ggtt(&mut self) {
         let (partition, awake) = self.awake();
         partition.flush(awake);
-        self.frames.forget();
     }
 }
 
@@ -301,7 +299,7 @@ impl HostPpgtt for Env<'_> {
     }
 
     fn pin_frame(&mut self, gfn: Gfn) -> Result<u64> {
-        self.take_frame(gfn, true)
+        self.take_frame(gfn)
     }
 
     fn unpin_frame(&mut self, gfn: Gfn) {

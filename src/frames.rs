@@ -33,9 +33,10 @@ use kernel::{
     },
 };
 
-/// How many pages may wait for the GPU to forget them: of the GGTT, and of page tables too. To have it forget those takes long.
-const MAX_STALE: usize = 64;
-const MAX_LINGERING: usize = 8192;
+/// How many pages may wait for the GPU to forget them. To have it forget takes long, and that is for each engine to
+/// say, whether the GGTT led there or page tables: what makes it look at the GGTT anew does not reach those that have
+/// looked already.
+const MAX_STALE: usize = 8192;
 
 /// For how long nothing is pinned after pages were taken away. VFIO looks at once whether any are
 /// pinned again, and stops the whole machine if a guest manages to have it so ten times.
@@ -47,8 +48,6 @@ pub(crate) struct Frames {
     used: RBTree<Gfn, Frame>,
     /// Those without uses, of which the GPU may still remember the address.
     stale: Waiting,
-    /// Those of them that page tables of contexts led to, which the GPU remembers for longer.
-    lingering: Waiting,
     /// When pages were taken away last, if that may not be long ago.
     paused: Option<Instant<Monotonic>>,
 }
@@ -56,8 +55,6 @@ pub(crate) struct Frames {
 struct Frame {
     page: DmaPage<Vgpu>,
     uses: usize,
-    /// Whether page tables of contexts have led to it.
-    in_tables: bool,
 }
 
 /// Frames without uses, until the GPU has forgotten them.
@@ -93,13 +90,11 @@ impl Frames {
         Self {
             used: RBTree::new(),
             stale: Waiting::new(),
-            lingering: Waiting::new(),
             paused: None,
         }
     }
 
-    /// Takes a use of a frame, for the GGTT or for page tables, and returns the address that the GPU has
-    /// for it.
+    /// Takes a use of a frame, and returns the address that the GPU has for it.
     ///
     /// # Errors
     ///
@@ -109,15 +104,13 @@ impl Frames {
         session: &Arc<Session<Vgpu>>,
         gpu: &Arc<Gpu>,
         gfn: Gfn,
-        in_tables: bool,
     ) -> Result<u64> {
-        if let Some(address) = self.take_again(gfn, in_tables) {
+        if let Some(address) = self.take_again(gfn) {
             return address;
         }
-        let waiting = self.lingering.take(gfn).or_else(|| self.stale.take(gfn));
-        if let Some(node) = waiting {
+        if let Some(node) = self.stale.take(gfn) {
             self.used.insert(node);
-            if let Some(address) = self.take_again(gfn, in_tables) {
+            if let Some(address) = self.take_again(gfn) {
                 return address;
             }
         }
@@ -128,7 +121,6 @@ impl Frames {
         let frame = Frame {
             page,
             uses: 1,
-            in_tables,
         };
         self.used
             .try_create_and_insert(gfn, frame, GFP_KERNEL_ACCOUNT)?;
@@ -136,13 +128,12 @@ impl Frames {
     }
 
     /// Takes one more use of a frame that has some, or had.
-    fn take_again(&mut self, gfn: Gfn, in_tables: bool) -> Option<Result<u64>> {
+    fn take_again(&mut self, gfn: Gfn) -> Option<Result<u64>> {
         let frame = self.used.get_mut(&gfn)?;
         let Some(uses) = frame.uses.checked_add(1) else {
             return Some(Err(EOVERFLOW));
         };
         frame.uses = uses;
-        frame.in_tables |= in_tables;
         Some(Ok(frame.page.address()))
     }
 
@@ -204,24 +195,13 @@ impl Frames {
         if frame.uses > 0 {
             return false;
         }
-        let (waiting, most) = if frame.in_tables {
-            (&mut self.lingering, MAX_LINGERING)
-        } else {
-            (&mut self.stale, MAX_STALE)
-        };
-        waiting.add(entry.remove_node());
-        waiting.count.checked_rem(most) == Some(0)
-    }
-
-    /// Lets go of frames without uses that only the GGTT led to: the GPU has forgotten what that was.
-    pub(crate) fn forget(&mut self) {
-        self.stale = Waiting::new();
+        self.stale.add(entry.remove_node());
+        self.stale.count.checked_rem(MAX_STALE) == Some(0)
     }
 
     /// Lets go of all frames without uses: the GPU has forgotten all translations.
-    pub(crate) fn forget_all(&mut self) {
-        self.forget();
-        self.lingering = Waiting::new();
+    pub(crate) fn forget(&mut self) {
+        self.stale = Waiting::new();
     }
 
     /// Lets go of all frames: no entry points at any, and the GPU has forgotten where they led, or never will.
@@ -231,18 +211,18 @@ impl Frames {
             self.abandon();
         }
         self.used = RBTree::new();
-        self.forget_all();
+        self.forget();
     }
 
     /// Lets go of all frames without uses, though the GPU does not forget them.
     pub(crate) fn abandon(&mut self) {
-        lose(&mut self.lingering.frames);
-        self.forget_all();
+        lose(&mut self.stale.frames);
+        self.forget();
     }
 
     /// Whether some frame is not forgotten yet.
     pub(crate) fn wait(&self) -> bool {
-        self.stale.count > 0 || self.lingering.count > 0
+        self.stale.count > 0
     }
 
     /// Whether a frame in `gone` is in use, and whether one is not forgotten yet.
@@ -251,8 +231,7 @@ impl Frames {
             let first = frames.cursor_lower_bound(&Gfn::new(gone.start));
             first.is_some_and(|cursor| gone.contains(&cursor.current().0.raw()))
         };
-        let remembered = has(&self.stale.frames) || has(&self.lingering.frames);
-        (has(&self.used), remembered)
+        (has(&self.used), has(&self.stale.frames))
     }
 }
 

@@ -155,7 +155,7 @@ impl Space {
         Ok(())
     }
 
-    /// Makes the GPU forget what it remembers of entries.
+    /// Makes the GPU look at entries anew. An engine may still remember what it has looked at.
     pub fn flush(&self, _awake: &Awake<'_>) {
         // SAFETY: The device is awake.
         unsafe { bindings::gvt_helper_i915_ggtt_flush(self.gpu.as_raw()) };

@@ -63,10 +63,10 @@ pub trait HostGgtt {
     /// Points the entry of `page` at the scratch page.
     fn clear_page(&mut self, page: GmPage);
 
-    /// Gives a use of frame `gfn` back, from the next flush on.
+    /// Gives a use of frame `gfn` back; the GPU may still remember it.
     fn release_frame(&mut self, gfn: Gfn);
 
-    /// Makes the GPU look at all entries anew.
+    /// Makes the GPU look at all entries anew. An engine may still remember what it has looked at.
     fn flush_ggtt(&mut self);
 }
 
