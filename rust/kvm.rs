@@ -65,6 +65,9 @@ pub trait PageWatcher: Send + Sync + 'static {
 
     /// The memory of `count` guest page frames from `gfn` on is gone, and with it the watch over
     /// its pages.
+    ///
+    /// KVM tells when nobody finds the memory any more, and before other memory can be there: until the call
+    /// none of its pages can be watched.
     fn removed(&self, gfn: u64, count: u64);
 }
 
