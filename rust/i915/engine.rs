@@ -83,7 +83,9 @@ impl Engine<'_> {
             gpu: self.gpu.clone(),
             engine: self.raw,
         };
-        Notifier::new(chain, watched)
+        try_pin_init!(ContextNotifier {
+            _notifier <- Notifier::new(chain, watched),
+        })
     }
 
     /// The device that it is of.
@@ -132,7 +134,7 @@ impl Switching<'_> {
 }
 
 /// What stands on the chain for a watcher.
-pub struct Watched<W: ContextWatcher> {
+struct Watched<W: ContextWatcher> {
     watcher: W,
     gpu: Arc<Gpu>,
     engine: NonNull<bindings::intel_engine_cs>,
@@ -169,4 +171,8 @@ impl<W: ContextWatcher> Notified for Watched<W> {
 }
 
 /// A callback on an engine's chain of context switches.
-pub type ContextNotifier<W> = Notifier<AtomicChain, Watched<W>>;
+#[pin_data]
+pub struct ContextNotifier<W: ContextWatcher> {
+    #[pin]
+    _notifier: Notifier<AtomicChain, Watched<W>>,
+}
