@@ -118,10 +118,7 @@ impl Frames {
         let iova = gfn.raw().checked_mul(PAGE_SIZE).ok_or(EFAULT)?;
         let page = DmaPage::new(session.clone(), gpu.clone(), iova)?;
         let address = page.address();
-        let frame = Frame {
-            page,
-            uses: 1,
-        };
+        let frame = Frame { page, uses: 1 };
         self.used
             .try_create_and_insert(gfn, frame, GFP_KERNEL_ACCOUNT)?;
         Ok(address)
