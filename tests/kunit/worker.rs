@@ -285,8 +285,16 @@ impl Worker {
             effects: Effects::new(),
             written: Written::default(),
         };
-        worker.reach()?;
-        worker.message(true)?;
+        worker.prepare()?;
+        Ok(worker)
+    }
+
+    /// What a guest does before it has work. Not a part of the stack of what makes a worker.
+    #[inline(never)]
+    fn prepare(&mut self) -> Result {
+        let base = self.engine.mmio_base();
+        self.reach()?;
+        self.message(true)?;
         for (register, value) in [
             (0x4_4200, 1 << 31),
             (0x4_4304, 0),
@@ -294,14 +302,14 @@ impl Worker {
             (base | 0xa8, 0),
             (base | 0x80, STATUS),
         ] {
-            worker.set(register, value)?;
+            self.set(register, value)?;
         }
         for (context, top) in [(CONTEXT_A, TOP), (CONTEXT_B, TOP)] {
-            worker.set_state(context, 9, RING);
-            worker.set_state(context, 11, 1);
-            worker.set_state(context, 51, u32::try_from(top * 4096).unwrap_or(0));
+            self.set_state(context, 9, RING);
+            self.set_state(context, 11, 1);
+            self.set_state(context, 51, u32::try_from(top * 4096).unwrap_or(0));
         }
-        Ok(worker)
+        Ok(())
     }
 
     fn message(&mut self, on: bool) -> Result {
@@ -316,8 +324,6 @@ impl Worker {
     }
 
     /// The guest's part of graphics memory leads to its memory, and it knows where it is.
-    // Not a part of the stack of what makes a worker.
-    #[inline(never)]
     pub(crate) fn reach(&mut self) -> Result {
         (0..PAGES).try_for_each(|page| self.map(page))?;
         self.register(0x7_8000).map(|_| ())
