@@ -177,13 +177,13 @@ def hogs(arena: Arena) -> None:
     for one in (arena.guest, arena.bystander):
         one.boot()
         one.batch([g.NOOP, g.START_BATCH | g.OF_PPGTT, g.BATCH, 0])
-        one.queue([g.NOOP, g.START_BATCH | g.OF_PPGTT, g.BATCH, 0], g.context_of(g.BCS))
-        one.submit(g.BCS)
+        one.queue([g.NOOP, g.START_BATCH | g.OF_PPGTT, g.BATCH, 0], g.context_of(g.RCS))
+        one.submit(g.RCS)
         # Until the other one is behind this one, or this one behind the other.
         time.sleep(1)
     # A program of the host touches what is the host's, and by then nothing else is tried.
     arena.gpu.ask("audit-clear")
-    if not host.works("bcs0", 10):
+    if not host.works("rcs0", 10):
         arena.escaped("a program of the host does not get the engine")
     arena.bystander.boot()
 

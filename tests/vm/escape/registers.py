@@ -131,7 +131,7 @@ def fences_of_others(arena: Arena) -> None:
         raise AssertionError("a fence of another guest's does not get to the hardware")
     resets = _whole_resets()
     guest.batch([g.START_BATCH | g.OF_PPGTT, g.BATCH, 0])
-    guest.run([g.START_BATCH | g.OF_PPGTT, g.BATCH, 0], g.BCS, 0.2)
+    guest.run([g.START_BATCH | g.OF_PPGTT, g.BATCH, 0], g.RCS, 0.2)
     # So that i915 does not reset engines one by one.
     kept = _WHOLE.read_text()
     _WHOLE.write_text("1")
