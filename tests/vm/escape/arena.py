@@ -4,7 +4,6 @@
 import json
 import os
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -218,15 +217,10 @@ class Arena:
         return self.bystander.bytes(g.BACKING + g.UNUSED, g.UNUSED_PAGES * g.PAGE)
 
     def _unused_of_host(self) -> tuple[int, int]:
-        """A page of the host in graphics memory which no engine that guests use has touched: its number and frame."""
-        entries = list(self.gpu.entries())
-        used, times = self.gpu.touched(), Counter(frame for _, frame in entries)
-        free = (entry for entry in entries if times[entry[1]] == 1 and entry[1] not in used)
-        return next(entry for entry in free if not any(entry[0] in part for part in self._parts()))
-
-    def _parts(self) -> list[range]:
-        """The pages of graphics memory that both guests have of the aperture."""
-        return [range(one.low // g.PAGE, (one.low + one.low_size) // g.PAGE) for one in (self.guest, self.bystander)]
+        """A page of the host in graphics memory which no engine that attacks use touches, and which i915 keeps: the status page of
+        another engine. Its number and frame."""
+        register = g.VECS | g.STATUS_PAGE
+        return next(self.gpu.entries(self.gpu.registers([register])[register] // g.PAGE, 1))
 
 
 @contextmanager
