@@ -41,6 +41,8 @@ pub const WORKAROUND_BYTES: usize = 4096;
 
 const PAGE_WORDS: u64 = PAGE_SIZE / 4;
 
+const MI_NOOP: u32 = 0;
+
 /// The first of the eight registers of an engine with the root of its page tables.
 pub(crate) const RING_PDP: u32 = 0x270;
 
@@ -399,6 +401,11 @@ fn kept<P: Policy + ?Sized>(
 ) -> Result<(usize, Option<Next>), Flaw> {
     let mut kept = 0usize;
     while let Some(header) = piece.get(kept).copied() {
+        // What fills rings and batches up; every engine has it, wherever it is.
+        if header == MI_NOOP {
+            kept = kept.saturating_add(1);
+            continue;
+        }
         let unknown = Flaw::Command { header };
         let command = Command::find(header, site.engine, site.platform).ok_or(unknown)?;
         if site.level == Level::Workaround && !command.is_workaround(header) {
