@@ -19,6 +19,8 @@ mod aux;
 mod cfg;
 mod cfg_reset;
 mod cmd;
+mod cmd_scan;
+mod cmd_user;
 mod counters;
 mod display;
 mod display_port;
@@ -43,6 +45,8 @@ mod ppgtt;
 mod reach;
 mod registers;
 mod render;
+#[cfg(any(test, CONFIG_KUNIT = "y"))]
+mod ring;
 mod sched;
 mod timing;
 mod turns;
