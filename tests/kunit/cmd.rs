@@ -47,7 +47,7 @@ mod gvt_cmd {
             Pipe, //
         },
         engine::EngineId,
-        platform::Platform,
+        platform::Platform, //
     };
 
     #[test]

@@ -40,7 +40,7 @@ mod gvt_cmd_scan {
             Flaw,
             MAX_WORDS, //
         },
-        engine::EngineId,
+        engine::EngineId, //
     };
 
     #[test]

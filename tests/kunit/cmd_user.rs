@@ -32,11 +32,9 @@ mod gvt_cmd_user {
         STORE_INDEX, //
     };
     use gvt_model::{
-        cmd::{
-            Flaw, //
-        },
+        cmd::Flaw,
         engine::EngineId,
-        platform::Platform,
+        platform::Platform, //
     };
 
     #[test]

@@ -55,10 +55,10 @@ const PIPE_GLOBAL: u32 = 1 << 24;
 const MI_STORE_DATA_IMM: u32 = 0x20 << 23;
 const MI_LOAD_REGISTER_IMM: u32 = 0x22 << 23;
 /// Reserved: it would move the registers to those of another engine on later GPUs.
-const LOAD_RELATIVE: u32 = 1 << 19;
+pub(super) const LOAD_RELATIVE: u32 = 1 << 19;
 const LOAD_POSTED: u32 = 1 << 12;
 /// Leaves bytes of the value out.
-const LOAD_BYTES: u32 = 0xf << 8;
+pub(super) const LOAD_BYTES: u32 = 0xf << 8;
 /// The part of a register's word that is its offset.
 pub(super) const REGISTER: u32 = 0x007f_fffc;
 /// NOPID: has no effect on anything.

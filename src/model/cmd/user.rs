@@ -8,12 +8,13 @@
 
 use super::{
     audit::{
-        load_registers,
         Verdict,
         COPY_TO_GLOBAL,
         FLUSH_GLOBAL,
         GLOBAL,
         INDEXED,
+        LOAD_BYTES,
+        LOAD_RELATIVE,
         POST_SYNC,
         REGISTER,
         RING_NOPID, //
@@ -100,7 +101,7 @@ fn load(words: &mut [u32], engine: EngineId) -> Result<(), Flaw> {
     };
     let flaw = Flaw::Length { header: *header };
     // Without the flags that leave bytes out, or have registers be those of another engine.
-    *header = load_registers(pairs.len() / 2);
+    *header &= !(LOAD_BYTES | LOAD_RELATIVE);
     let mut pairs = pairs.chunks_exact_mut(2);
     for pair in &mut pairs {
         if let [register, value] = pair {
