@@ -226,7 +226,8 @@ impl Entries {
 
 impl Drop for Entries {
     fn drop(&mut self) {
-        // Nothing may point at the scratch page when it is freed, nor at what was the guest's.
+        // Nothing may point at the scratch page when it is freed, nor at what was the guest's. Engines need not be asked to
+        // forget: work of this virtual GPU is over, and i915 has them forget at the start of each request.
         self.fill(&self.gpu.wake(), self.gpu.scratch_pte());
     }
 }
