@@ -67,13 +67,13 @@ impl Resources {
         if !forgotten {
             self.shadows.abandon();
         }
-        self.frames.clear(forgotten);
+        self.frames.pinned.clear(forgotten);
     }
 
     /// Lets go of frames without uses, as [`clear`](Self::clear) does.
     pub(crate) fn settle(&mut self, gpu: &Arc<Gpu>, partition: &Partition, clock: Clock) {
-        if self.frames.wait() && !Env::new(self, gpu, partition, clock).insist() {
-            self.frames.abandon();
+        if self.frames.pinned.wait() && !Env::new(self, gpu, partition, clock).insist() {
+            self.frames.pinned.abandon();
         }
     }
 }
@@ -181,7 +181,7 @@ impl<'a> Env<'a> {
         *self.exposed = true;
         let (session, gpu) = (self.session, self.gpu);
         let taken = self.frames.take(session, gpu, gfn);
-        if taken == Err(ENOMEM) && self.frames.wait() && self.try_forget() {
+        if taken == Err(ENOMEM) && self.frames.pinned.wait() && self.try_forget() {
             // What waits counts as locked memory of the VMM's, of which there may be no more.
             return self.frames.take(session, gpu, gfn);
         }
@@ -200,7 +200,7 @@ impl<'a> Env<'a> {
         partition.flush(awake);
         let forgotten = invalidate(awake);
         if forgotten {
-            self.frames.forget();
+            self.frames.pinned.forget();
             self.shadows.forget();
         }
         forgotten
@@ -266,7 +266,7 @@ impl HostGgtt for Env<'_> {
     }
 
     fn release_frame(&mut self, gfn: Gfn) {
-        if self.frames.release(gfn) {
+        if self.frames.pinned.release(gfn) {
             self.forget_translations();
         }
     }
@@ -303,7 +303,7 @@ impl HostPpgtt for Env<'_> {
     }
 
     fn unpin_frame(&mut self, gfn: Gfn) {
-        if self.frames.release(gfn) {
+        if self.frames.pinned.release(gfn) {
             self.forget_translations();
         }
     }

@@ -56,6 +56,7 @@ use gvt_model::{
     },
     engine::EngineId,
     fault::Fault,
+    frames::Touched,
     irq::Vector,
     mmio::map::RegisterMap,
     region::Position,
@@ -147,13 +148,13 @@ impl State {
         };
         let end = start.saturating_add(length).div_ceil(PAGE_SIZE);
         let gone = start / PAGE_SIZE..end;
-        let (used, remembered) = resources.frames.touch(&gone);
-        if !used && !remembered {
+        let touched = resources.frames.pinned.touch(&gone);
+        if matches!(touched, Touched::Nowhere) {
             return;
         }
         resources.frames.pause();
         // What only the GPU may remember has no entry that leads to it: nobody else's tables need go.
-        if used {
+        if matches!(touched, Touched::InUse) {
             self.model.withdraw(
                 start,
                 length,
@@ -415,7 +416,7 @@ impl Vgpu {
     pub(crate) fn frames_in_use(&self) -> usize {
         let state = self.state();
         let session = state.session.as_ref();
-        session.map_or(0, |session| session.resources.frames.count())
+        session.map_or(0, |session| session.resources.frames.pinned.count())
     }
 
     /// Begins to count accesses to each register, or ends that.

@@ -58,6 +58,7 @@ pub mod edid_region;
 pub mod effect;
 pub mod engine;
 pub mod fault;
+pub mod frames;
 pub mod golden;
 pub mod interrupt;
 pub mod irq;

@@ -30,6 +30,7 @@ mod edid_modes;
 mod edid_region;
 #[cfg(any(test, CONFIG_KUNIT = "y"))]
 mod fakes;
+mod frames;
 mod gang;
 mod ggtt;
 mod gmbus;

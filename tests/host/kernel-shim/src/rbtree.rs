@@ -24,6 +24,22 @@ impl<K: Ord, V> RBTree<K, V> {
         self.entries.get(key).map(|(value, _)| value)
     }
 
+    /// The value of a key, to be changed.
+    pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        self.entries.get_mut(key).map(|(value, _)| value)
+    }
+
+    /// All values, to be changed.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+        self.entries.values_mut().map(|(value, _)| value)
+    }
+
+    /// The first key that is not below this one.
+    pub fn cursor_lower_bound(&self, key: &K) -> Option<Cursor<'_, K, V>> {
+        let (key, (value, _)) = self.entries.range(key..).next()?;
+        Some(Cursor { key, value })
+    }
+
     /// Puts a value in, and returns the one that was there.
     ///
     /// # Errors
@@ -39,6 +55,20 @@ impl<K: Ord, V> RBTree<K, V> {
     /// Takes a value out.
     pub fn remove(&mut self, key: &K) -> Option<V> {
         self.entries.remove(key).map(|(value, _)| value)
+    }
+}
+
+/// A place in the map.
+#[derive(Debug)]
+pub struct Cursor<'a, K, V> {
+    key: &'a K,
+    value: &'a V,
+}
+
+impl<K, V> Cursor<'_, K, V> {
+    /// What is there.
+    pub fn current(&self) -> (&K, &V) {
+        (self.key, self.value)
     }
 }
 
