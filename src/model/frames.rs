@@ -13,7 +13,6 @@ use core::ops::Range;
 
 use kernel::{
     alloc::flags::GFP_KERNEL_ACCOUNT,
-    num::casts::FromSafeCast,
     prelude::*,
     rbtree::RBTree, //
 };
@@ -25,6 +24,8 @@ use crate::addr::{
 
 /// How many frames are kept together: those of a page of 64 KiB.
 pub const BLOCK: usize = 16;
+/// The same, as a number of frames.
+const PER_BLOCK: u64 = 16;
 
 /// How many frames may wait for the GPU to forget them. That is for each engine to say, whether the GGTT led there or page
 /// tables: what makes the GPU look at the GGTT anew does not reach engines that have looked already.
@@ -73,9 +74,8 @@ struct Block<P> {
 
 /// In which block a frame is, and where in it.
 fn place(gfn: Gfn) -> (u64, usize) {
-    let per_block = u64::from_safe_cast(BLOCK);
-    let index = usize::try_from(gfn.raw() % per_block);
-    (gfn.raw() / per_block, index.unwrap_or(BLOCK))
+    let index = usize::try_from(gfn.raw() % PER_BLOCK);
+    (gfn.raw() / PER_BLOCK, index.unwrap_or(BLOCK))
 }
 
 /// What has to do with a range of guest memory.
@@ -153,7 +153,7 @@ impl<P: Pages> Frames<P> {
             address = block.pages.pin(index)?;
             *uses = 1;
         } else {
-            let size = PAGE_SIZE.saturating_mul(u64::from_safe_cast(BLOCK));
+            let size = PAGE_SIZE.saturating_mul(PER_BLOCK);
             let first = number.checked_mul(size).ok_or(EFAULT)?;
             let mut block = Block {
                 pages: pages(first)?,
@@ -265,7 +265,7 @@ impl<P: Pages> Frames<P> {
         let (mut first, _) = place(Gfn::new(gone.start));
         while let Some(cursor) = self.blocks.cursor_lower_bound(&first) {
             let (number, block) = cursor.current();
-            let start = number.saturating_mul(u64::from_safe_cast(BLOCK));
+            let start = number.saturating_mul(PER_BLOCK);
             if start >= gone.end {
                 break;
             }
