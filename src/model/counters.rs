@@ -61,7 +61,7 @@ counters! {
         refused_submission,
         /// Contexts that were submitted.
         submissions,
-        /// Words of commands that were looked at and run.
+        /// Words of commands that were looked at and given to the GPU.
         commands,
         /// Contexts that are done.
         completions,

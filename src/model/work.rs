@@ -292,9 +292,6 @@ impl Work {
             let made = Job::new(context, id, bounds, &mut self.page, &mut self.ppgtt, parts);
             let added = made.and_then(|job| {
                 count(&mut parts.registers.counters.submissions);
-                let words = u64::try_from(job.commands.len()).unwrap_or(0);
-                let counter = &mut parts.registers.counters.commands;
-                *counter = counter.wrapping_add(words);
                 engine.jobs.push(job, GFP_KERNEL).map_err(|_| Flaw::Memory)
             });
             if let Err(flaw) = added {
@@ -404,6 +401,9 @@ impl Work {
             commands: core::mem::take(&mut job.commands),
             written: job.written,
         };
+        let words = u64::try_from(launch.commands.len()).unwrap_or(0);
+        let counter = &mut parts.registers.counters.commands;
+        *counter = counter.wrapping_add(words);
         parts.set_register(id, RING_START, job.start);
         if launched > 0 {
             return Some(launch);

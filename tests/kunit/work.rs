@@ -496,6 +496,8 @@ mod gvt_work {
         let second = worker.launch().ok_or(EINVAL)?;
         assert!(first.len() + second.len() >= 2047 * TIMES);
         worker.complete(true);
+        let counted = worker.machine.vgpu.counters().commands;
+        assert_eq!(usize::try_from(counted), Ok(first.len() + second.len()));
         worker.launch().ok_or(EINVAL)?;
         worker.complete(true);
         assert_eq!(
