@@ -34,6 +34,13 @@ class Scan(unittest.TestCase):
     def test_two_warnings_are_two_findings(self) -> None:
         self.assertEqual(len(scan(f"{WARN}\n{WARN}")), 2)
 
+    def test_two_warnings_at_once_are_two_findings(self) -> None:
+        both = [WARN.splitlines(), WARN.replace("ppgtt_free", "known").splitlines()]
+        lines = [Record(6, line, caller=f"T{task}") for pair in zip(*both, strict=True) for task, line in enumerate(pair)]
+        found = Scanner().scan("L1", lines)
+        self.assertEqual([finding.lines for finding in found], [tuple(lines[:-1]) for lines in both])
+        self.assertEqual(Scanner(["known"]).scan("L1", lines), found[:1])
+
     def test_what_a_warning_says_belongs_to_it(self) -> None:
         said = WARN.replace("WARNING:", "RPM raw-wakeref not held\nWARNING:")
         self.assertEqual(len(scan(said)), 1)
@@ -163,6 +170,8 @@ class Files(unittest.TestCase):
         records = read_kmsg(self.path)
         self.assertEqual(records, [Record(6, "first", 0.001), Record(4, "tab\tend", 2.5), Record(4, "user", 2.6)])
         self.assertIn("<4>[    2.500000] tab\tend\n", as_dmesg(records))
+        self.path.write_text("6,1,1000,-,caller=T77;told\n")
+        self.assertEqual(read_kmsg(self.path), [Record(6, "told", 0.001, "T77")])
 
     def test_console(self) -> None:
         self.path.write_bytes(b"SeaBIOS\r\n[    1.234567] WARNING: x\r\n[    1.3][    T1] BUG: y\r\n")

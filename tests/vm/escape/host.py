@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from rig.dmesg import KERNEL_KNOWN, Finding, Record, Scanner, unescaped
+from rig.dmesg import KERNEL_KNOWN, Finding, Scanner, record_of
 
 _CONTROL = Path("/dev/virtio-ports/emulated-gpu.control")
 _ADDRESS = 0x3F_FFFF_FFFF_F000
@@ -192,7 +192,7 @@ class Log:
             except BrokenPipeError:
                 lost = 1000  # the log was overrun
                 continue
-            records.append(Record(int(head.split(",")[0]) & 7, unescaped(text.split("\n")[0])))
+            records.append(record_of(head, text.split("\n")[0]))
         found = self._scanner.scan("L1", records)
         # What the kernel says of itself alone is no attack's doing, however long it is.
         known = [len(one.lines) for one in Scanner([HANGS]).scan("L1", records) if one not in found]

@@ -68,11 +68,12 @@ _INFO_LEVEL = 6
 
 @dataclass(frozen=True)
 class Record:
-    """One message of a kernel: its level (0 is the worst) and its text."""
+    """One message of a kernel: its level (0 is the worst), its text, and who gave it, where the kernel tells."""
 
     level: int
     text: str
     time: float = 0.0
+    caller: str = ""
 
 
 @dataclass(frozen=True)
@@ -99,9 +100,21 @@ class Scanner:
         self._strict = strict
 
     def scan(self, source: str, records: Iterable[Record]) -> list[Finding]:
-        """All findings of one log, a trace being one finding; those with an allowed line are left out."""
-        messages = list(records)
-        findings: list[Finding] = []
+        """All findings of one log, a trace being one finding; those with an allowed line are left out.
+
+        Two processors that trace at once have their lines between one another, so that each caller is looked at alone.
+        """
+        callers: dict[str, list[tuple[int, Record]]] = {}
+        for numbered in enumerate(records):
+            callers.setdefault(numbered[1].caller, []).append(numbered)
+        found: list[tuple[int, Finding]] = []
+        for numbered_records in callers.values():
+            numbers, messages = zip(*numbered_records, strict=True)
+            found += [(numbers[index], finding) for index, finding in self._scan(source, messages)]
+        return [finding for _, finding in sorted(found, key=lambda pair: pair[0])]
+
+    def _scan(self, source: str, messages: Sequence[Record]) -> Iterator[tuple[int, Finding]]:
+        """The findings of one caller, each with the number of its first message."""
         index = 0
         while index < len(messages):
             if not self._bad(messages[index]):
@@ -110,9 +123,8 @@ class Scanner:
             end = _block_end(messages, index)
             lines = tuple(record.text for record in messages[index:end])
             if not any(pattern.search(line) for pattern in self._allowed for line in lines):
-                findings.append(Finding(source, lines))
+                yield index, Finding(source, lines)
             index = end
-        return findings
 
     def _bad(self, record: Record) -> bool:
         if _KERNEL_RE.search(record.text) or _GPU_RE.search(record.text):
@@ -154,8 +166,15 @@ def read_kmsg(path: Path) -> list[Record]:
         if number <= last:
             continue
         last = number
-        records.append(Record(int(fields[0]) & 7, unescaped(text), int(fields[2]) / 1e6))
+        records.append(record_of(head, text))
     return records
+
+
+def record_of(head: str, text: str) -> Record:
+    """The record of /dev/kmsg that has this before and behind its semicolon."""
+    level, _, microseconds, _, *more = head.split(",")
+    caller = next((field.removeprefix("caller=") for field in more if field.startswith("caller=")), "")
+    return Record(int(level) & 7, unescaped(text), int(microseconds) / 1e6, caller)
 
 
 def read_console(path: Path) -> list[Record]:
