@@ -68,6 +68,7 @@ use crate::{
     },
 };
 use accesses::Accesses;
+use file::VregFile;
 use ggtt::Ggtt;
 pub(crate) use handlers::{
     copies,
@@ -101,6 +102,12 @@ enum Place {
     Ggtt(u64),
 }
 
+/// Whether the registers say that page tables can have pages of 64 KiB.
+fn has_64k_pages(map: &RegisterMap, file: &VregFile) -> bool {
+    let gamw = file.get(GAMW_ECO_DEV_RW_IA);
+    gamw & GAMW_64K_PAGES == GAMW_64K_PAGES && map.platform().info().graphics_version > 8
+}
+
 impl Bar0 {
     /// BAR0 after a reset.
     ///
@@ -109,11 +116,13 @@ impl Bar0 {
     /// `ENOMEM`; `EINVAL` if the window to the GGTT ends before the ranges do.
     pub(crate) fn new(setup: &Setup<'_>) -> Result<Self> {
         let window = setup.bar0_size.checked_sub(GGTT_OFFSET).ok_or(EINVAL)?;
+        let registers = Registers::new(setup)?;
+        let has_64k = has_64k_pages(setup.registers, &registers.file);
         Ok(Self {
             size: setup.bar0_size,
-            registers: Registers::new(setup)?,
+            registers,
             ggtt: Ggtt::new(window, setup.low, setup.high)?,
-            work: Work::new(setup.context_sizes)?,
+            work: Work::new(setup.context_sizes, has_64k)?,
         })
     }
 
@@ -165,10 +174,8 @@ impl Bar0 {
 
     /// Page tables can have the pages that the registers say.
     fn learn_page_sizes(&mut self, map: &RegisterMap, env: &mut dyn Env) {
-        let gamw = self.registers.file.get(GAMW_ECO_DEV_RW_IA);
-        let has_64k = gamw & GAMW_64K_PAGES == GAMW_64K_PAGES;
-        let gen9 = map.platform().info().graphics_version > 8;
-        self.work.ppgtt.set_64k(has_64k && gen9, env);
+        let has_64k = has_64k_pages(map, &self.registers.file);
+        self.work.ppgtt.set_64k(has_64k, env);
     }
 
     /// Does what a register was written for.

@@ -133,14 +133,14 @@ pub struct Ppgtt {
 }
 
 impl Ppgtt {
-    /// None.
+    /// None; page tables can have pages of 64 KiB or not.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub fn new() -> Result<Self> {
+    pub fn new(has_64k: bool) -> Result<Self> {
         Ok(Self {
-            tables: Tables::new()?,
+            tables: Tables::new(has_64k)?,
             spaces: KVec::new(),
             stamp: 0,
             epoch: 0,

@@ -237,16 +237,16 @@ pub struct Launch {
 }
 
 impl Work {
-    /// Nothing to do.
+    /// Nothing to do; page tables can have pages of 64 KiB or not.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
     #[inline(never)]
-    pub(crate) fn new(context_sizes: &EngineMap<u32>) -> Result<KBox<Self>> {
+    pub(crate) fn new(context_sizes: &EngineMap<u32>, has_64k: bool) -> Result<KBox<Self>> {
         let work = Self {
             engines: EngineMap::try_new(|_| EngineWork::new())?,
-            ppgtt: Ppgtt::new()?,
+            ppgtt: Ppgtt::new(has_64k)?,
             page: Page::new()?,
             context_sizes: EngineMap::new(|id| *context_sizes.get(id)),
             image: KVVec::new(),

@@ -61,7 +61,7 @@ mod gvt_ppgtt {
             world.put(DIRECTORY, 0, entry(TABLE, ON));
             Ok(Self {
                 world,
-                ppgtt: Ppgtt::new()?,
+                ppgtt: Ppgtt::new(false)?,
                 top: 0,
             })
         }

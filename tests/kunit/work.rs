@@ -7,7 +7,10 @@ use kernel::prelude::*;
 #[kunit_tests(gvt_work)]
 mod gvt_work {
     use super::*;
-    use crate::fakes::Text;
+    use crate::fakes::{
+        engines,
+        Text, //
+    };
     use crate::worker::{
         Worker,
         BATCH,
@@ -27,6 +30,8 @@ mod gvt_work {
             EngineEvent,
             Event, //
         },
+        mmio::map::RegisterMap,
+        platform::Platform, //
     };
 
     const BCS: u32 = 0x2_2000;
@@ -507,6 +512,25 @@ mod gvt_work {
         assert_eq!(worker.told()[0] & COMPLETE, COMPLETE);
         worker.reset();
         assert!(worker.guest.is_empty());
+        Ok(())
+    }
+
+    #[test]
+    fn the_host_says_whether_there_are_pages_of_64_kib() -> Result {
+        for gamw in [0, 0xf] {
+            let mut host = KVec::zeroed(0x4084, GFP_KERNEL)?;
+            *host.get_mut(0x4080).ok_or(EINVAL)? = gamw;
+            let map = RegisterMap::new(Platform::Skylake, engines(), &host)?;
+            let mut worker = Worker::on(map, EngineId::Bcs0)?;
+            assert_eq!(worker.register(GAMW_ECO_DEV_RW_IA)?, gamw.into());
+            let frame = worker.one_64k_page();
+            worker.ring(CONTEXT_A, &[ARB_CHECK]);
+            worker.submit(&[(CONTEXT_A, 7)])?;
+            assert!(worker.launch().is_some());
+            assert_eq!(worker.guest.uses(frame), 1);
+            assert_eq!(worker.guest.uses(frame + 15), u64::from(gamw != 0));
+            worker.complete(true);
+        }
         Ok(())
     }
 

@@ -32,6 +32,7 @@ use gvt_model::{
     region::Position,
     vgpu::{
         Host,
+        Setup,
         Vgpu, //
     },
 };
@@ -257,7 +258,10 @@ impl Worker {
     fn off(registers: RegisterMap, engine: EngineId) -> Result<Self> {
         let base = engine.mmio_base();
         let host = HostConfig::new(7)?;
-        let vgpu = Vgpu::new(&setup(&host)?)?;
+        let vgpu = Vgpu::new(&Setup {
+            registers: &registers,
+            ..setup(&host)?
+        })?;
         let mut fresh = KVVec::zeroed(1024, GFP_KERNEL)?;
         let state = [
             LOAD + 2,

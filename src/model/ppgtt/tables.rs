@@ -56,7 +56,7 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    pub(super) fn new() -> Result<Self> {
+    pub(super) fn new(has_64k: bool) -> Result<Self> {
         Ok(Self {
             nodes: KVVec::new(),
             free: KVVec::new(),
@@ -65,7 +65,7 @@ impl Tables {
             hot: Set::new(MAX_TABLES)?,
             round: 1,
             page: KVec::zeroed(ENTRIES, GFP_KERNEL)?,
-            has_64k: false,
+            has_64k,
         })
     }
 

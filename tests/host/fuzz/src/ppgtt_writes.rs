@@ -33,7 +33,7 @@ impl Use {
 
 fuzz_target!(|script: &[u8]| {
     let mut env = Env::new(GmRange::new(64 << 20, 64 << 20).expect("a range"));
-    let mut ppgtt = Ppgtt::new().expect("memory");
+    let mut ppgtt = Ppgtt::new(false).expect("memory");
     for frame in 0..FRAMES {
         env.add_page(FIRST + 2 * frame);
     }
