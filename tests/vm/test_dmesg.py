@@ -173,6 +173,12 @@ class Files(unittest.TestCase):
         self.path.write_text("6,1,1000,-,caller=T77;told\n")
         self.assertEqual(read_kmsg(self.path), [Record(6, "told", 0.001, "T77")])
 
+    def test_pieces_of_lines_go_to_their_callers(self) -> None:
+        pieces = [("-", 1, " #0: "), ("-", 2, " #1: "), ("c", 1, "ffff ("), ("c", 2, "eeee "), ("c", 1, "&a"), ("c", 2, "(&b)")]
+        lines = [f"4,{number},9,{flag},caller=T{task};{text}\n" for number, (flag, task, text) in enumerate(pieces)]
+        self.path.write_text("".join(lines) + "4,9,9,c,caller=T3;alone\n")
+        self.assertEqual([record.text for record in read_kmsg(self.path)], [" #0: ffff (&a", " #1: eeee (&b)", "alone"])
+
     def test_console(self) -> None:
         self.path.write_bytes(b"SeaBIOS\r\n[    1.234567] WARNING: x\r\n[    1.3][    T1] BUG: y\r\n")
         self.assertEqual([record.text for record in read_console(self.path)], ["SeaBIOS", "WARNING: x", "BUG: y", ""])

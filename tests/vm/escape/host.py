@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from rig.dmesg import KERNEL_KNOWN, Finding, Scanner, record_of
+from rig.dmesg import KERNEL_KNOWN, Finding, Record, Scanner, add_record
 
 _CONTROL = Path("/dev/virtio-ports/emulated-gpu.control")
 _ADDRESS = 0x3F_FFFF_FFFF_F000
@@ -182,7 +182,7 @@ class Log:
 
     def news(self) -> tuple[list[str], int]:
         """Titles of what must not be in it, and how many lines came, since last asked."""
-        records = []
+        records: list[Record] = []
         lost = 0
         while True:
             try:
@@ -192,7 +192,7 @@ class Log:
             except BrokenPipeError:
                 lost = 1000  # the log was overrun
                 continue
-            records.append(record_of(head, text.split("\n")[0]))
+            add_record(records, head, text.split("\n")[0])
         found = self._scanner.scan("L1", records)
         # What the kernel says of itself alone is no attack's doing, however long it is.
         known = [len(one.lines) for one in Scanner([HANGS]).scan("L1", records) if one not in found]

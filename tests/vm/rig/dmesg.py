@@ -3,7 +3,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 # A line that one of these matches is a finding. They are tried on the message without its time stamp.
@@ -166,15 +166,24 @@ def read_kmsg(path: Path) -> list[Record]:
         if number <= last:
             continue
         last = number
-        records.append(record_of(head, text))
+        add_record(records, head, text)
     return records
 
 
-def record_of(head: str, text: str) -> Record:
-    """The record of /dev/kmsg that has this before and behind its semicolon."""
-    level, _, microseconds, _, *more = head.split(",")
+def add_record(records: list[Record], head: str, text: str) -> None:
+    """Adds the record of /dev/kmsg that has this before and behind its semicolon.
+
+    A piece of a line that another caller interrupted goes to the end of what its own caller said last.
+    """
+    level, _, microseconds, flag, *more = head.split(",")
     caller = next((field.removeprefix("caller=") for field in more if field.startswith("caller=")), "")
-    return Record(int(level) & 7, unescaped(text), int(microseconds) / 1e6, caller)
+    record = Record(int(level) & 7, unescaped(text), int(microseconds) / 1e6, caller)
+    own = (index for index in reversed(range(len(records))) if records[index].caller == caller)
+    last = next(own, None) if flag == "c" else None
+    if last is None:
+        records.append(record)
+    else:
+        records[last] = replace(records[last], text=records[last].text + record.text)
 
 
 def read_console(path: Path) -> list[Record]:
