@@ -95,13 +95,13 @@ impl Frames {
         })
     }
 
-    /// A reference to the page of a frame that is pinned.
+    /// A reference to the page of a frame that has uses.
     ///
     /// # Errors
     ///
-    /// `EINVAL` if it is not; `ENOMEM` if there are too many references to the page.
+    /// `EINVAL` if it has none; `ENOMEM` if there are too many references to the page.
     pub(crate) fn share(&self, gfn: Gfn) -> Result<PageRef> {
-        let (Pages(pages), index) = self.pinned.find(gfn).ok_or(EINVAL)?;
+        let (Pages(pages), index) = self.pinned.find_used(gfn).ok_or(EINVAL)?;
         pages.share(index).ok_or(ENOMEM)
     }
 

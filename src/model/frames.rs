@@ -150,6 +150,10 @@ impl<P: Pages> Frames<P> {
         let address;
         if let Some(block) = self.blocks.get_mut(&number) {
             let uses = block.uses.get_mut(index).ok_or(EFAULT)?;
+            if block.pages.address(index).is_some() {
+                // Its uses are not to be lost.
+                return Err(EFAULT);
+            }
             address = block.pages.pin(index)?;
             *uses = 1;
         } else {
@@ -175,6 +179,14 @@ impl<P: Pages> Frames<P> {
         let (number, index) = place(gfn);
         let pages = &self.blocks.get(&number)?.pages;
         pages.address(index).map(|_| (pages, index))
+    }
+
+    /// As [`find`](Self::find), if the frame has uses.
+    pub fn find_used(&self, gfn: Gfn) -> Option<(&P, usize)> {
+        let (number, index) = place(gfn);
+        let block = self.blocks.get(&number)?;
+        let is_used = block.uses.get(index).is_some_and(|uses| *uses > 0);
+        is_used.then_some((&block.pages, index))
     }
 
     /// Gives a use back. A frame without uses stays where it is until it is forgotten; true if that should

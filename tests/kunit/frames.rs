@@ -160,6 +160,8 @@ mod gvt_frames {
         let _ = guest.release(3);
         let _ = guest.release(100);
         assert!(guest.is_pinned(3) && guest.is_pinned(100));
+        let is_used = |gfn: u64| guest.frames.find_used(Gfn::new(gfn)).is_some();
+        assert!(!is_used(3) && is_used(4) && !is_used(5) && !is_used(100));
         guest.frames.forget();
         assert!(!guest.is_pinned(3) && guest.is_pinned(4) && !guest.is_pinned(100));
         assert_eq!(log.counts(), [3, 2, 0]);
